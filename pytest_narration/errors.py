@@ -1,0 +1,91 @@
+"""Every exception this package raises on purpose.
+
+::
+
+    NarrationError
+    ├── CatalogError            a catalog cannot be read or contradicts itself
+    ├── CoverageDataError       saved coverage cannot be read or merged
+    ├── ConfigurationError      an option or a table in pyproject.toml is wrong
+    ├── MissingExtra            an optional library is needed and absent
+    ├── SourceError             a source could not be opened
+    │   └── SourceUnreachable   nothing answers at the source's address
+    ├── ClusterError            a cluster did not start or did not stop
+    └── (AssertionError)
+        ├── WaitTimeout         what was awaited did not happen in time
+        ├── EmitterDied         the service that was awaited ended
+        └── NarrationViolation  rules are broken, or a check is inconclusive
+
+The last three are also ``AssertionError``: a test that meets one has failed, it is not in error.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CatalogError",
+    "ClusterError",
+    "ConfigurationError",
+    "CoverageDataError",
+    "EmitterDied",
+    "MissingExtra",
+    "NarrationError",
+    "NarrationViolation",
+    "SourceError",
+    "SourceUnreachable",
+    "WaitTimeout",
+]
+
+
+class NarrationError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class CatalogError(NarrationError):
+    """A catalog of points cannot be read or contradicts itself."""
+
+
+class CoverageDataError(NarrationError):
+    """Saved coverage cannot be read, or is of a version that cannot be merged."""
+
+
+class ConfigurationError(NarrationError):
+    """An option, an ini value or a table of ``pyproject.toml`` is wrong."""
+
+
+class MissingExtra(NarrationError):
+    """An optional library is needed and absent.
+
+    :param package: the distribution that is missing, such as ``"docker"``.
+    :param extra: the extra of pytest-narration that installs it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"{package} is needed for this and is not installed: "
+            f'pip install "pytest-narration[{extra}]"'
+        )
+        self.package = package
+        self.extra = extra
+
+
+class SourceError(NarrationError):
+    """A source of events could not be opened or read."""
+
+
+class SourceUnreachable(SourceError):
+    """Nothing answers at the source's address."""
+
+
+class ClusterError(NarrationError):
+    """A cluster did not start or did not stop; the message quotes its last lines."""
+
+
+class WaitTimeout(NarrationError, AssertionError):
+    """What was awaited did not happen in time; the message says what was seen instead."""
+
+
+class EmitterDied(NarrationError, AssertionError):
+    """A service ended while something was awaited from it."""
+
+
+class NarrationViolation(NarrationError, AssertionError):
+    """One or more rules are broken, or could not be judged."""

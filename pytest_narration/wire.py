@@ -1,0 +1,81 @@
+"""One line of bytes <-> :class:`~pytest_narration.event.Event`, or the reason why not.
+
+This is the package's own wire: one JSON object per line (RFC 8259, UTF-8), the contract of
+``schema/narration-event.v1.json``. Sources read with :func:`decode`; tests and tools write with
+:func:`encode`. Other loggers' lines are the business of :mod:`pytest_narration.formats`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .event import COLUMNS, Event
+
+__all__ = ["Rejected", "decode", "encode", "from_fields"]
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A line that could not be read as an event: kept, counted and shown, never dropped."""
+
+    line: bytes
+    """The line as it was read, without its newline."""
+    why: str
+    """The reason, in words."""
+    source: str = ""
+    """Where it was read: a service's or a file's name."""
+    offset: int = 0
+    """Bytes from the start of the source to the line."""
+
+
+_encoder = msgspec.json.Encoder()
+_decode_any = msgspec.json.Decoder().decode
+
+
+def encode(event: Event) -> bytes:
+    """Return the event as one JSON line with its newline; extras follow the columns."""
+    return _encoder.encode(event.fields()) + b"\n"
+
+
+def from_fields(fields: dict[str, Any]) -> Event:
+    """Build an event from a flat mapping; names that are no columns become extras.
+
+    :raises msgspec.ValidationError: a column has a value of the wrong type.
+    """
+    columns = {name: value for name, value in fields.items() if name in COLUMNS}
+    extra = {name: value for name, value in fields.items() if name not in COLUMNS}
+    # An emitter that writes null says the same as one that writes nothing.
+    columns = {name: value for name, value in columns.items() if value is not None}
+    event = msgspec.convert(columns, Event)
+    return msgspec.structs.replace(event, extra=extra) if extra else event
+
+
+def decode(line: bytes, *, source: str = "", offset: int = 0) -> Event | Rejected:
+    """Read one line, with or without its newline. Never raises on bad input."""
+    line = line.rstrip(b"\r\n")
+    try:
+        fields = _decode_any(line)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return Rejected(line, _why_not_json(line, error), source, offset)
+    if not isinstance(fields, dict):
+        return Rejected(line, f"JSON {_kind(fields)}, not an object", source, offset)
+    if not isinstance(fields.get("action"), str) or not fields["action"]:
+        return Rejected(line, "JSON object without an `action`: not a narration event", source, offset)
+    try:
+        return from_fields(fields)
+    except msgspec.ValidationError as error:
+        return Rejected(line, f"field of the wrong type: {error}", source, offset)
+
+
+def _why_not_json(line: bytes, error: Exception) -> str:
+    if not line.strip():
+        return "empty line"
+    if isinstance(error, RecursionError):
+        return "JSON nested too deeply"
+    return f"not JSON: {error}"
+
+
+def _kind(value: object) -> str:
+    names = {list: "array", str: "string", int: "number", float: "number", bool: "boolean"}
+    return names.get(type(value), "null")
