@@ -1,0 +1,1 @@
+"""The repository's reference cluster: three narrating services and what starts them."""
