@@ -12,10 +12,11 @@
     ├── ClusterError            a cluster did not start or did not stop
     └── (AssertionError)
         ├── WaitTimeout         what was awaited did not happen in time
+        ├── PatternFailed       what was awaited can no longer happen
         ├── EmitterDied         the service that was awaited ended
         └── NarrationViolation  rules are broken, or a check is inconclusive
 
-The last three are also ``AssertionError``: a test that meets one has failed, it is not in error.
+The last four are also ``AssertionError``: a test that meets one has failed, it is not in error.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ __all__ = [
     "MissingExtra",
     "NarrationError",
     "NarrationViolation",
+    "PatternFailed",
     "SourceError",
     "SourceUnreachable",
     "WaitTimeout",
@@ -81,6 +83,10 @@ class ClusterError(NarrationError):
 
 class WaitTimeout(NarrationError, AssertionError):
     """What was awaited did not happen in time; the message says what was seen instead."""
+
+
+class PatternFailed(NarrationError, AssertionError):
+    """What was awaited can no longer happen: something came that must not come, or too late."""
 
 
 class EmitterDied(NarrationError, AssertionError):

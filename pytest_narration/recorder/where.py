@@ -1,0 +1,120 @@
+"""Conditions on one record, as keyword arguments: ``action="tokenize", tokens_in=7``.
+
+Queries filter with them, single waits await them, :mod:`pytest_narration.pattern` composes them
+and :mod:`pytest_narration.explain` shows where a near miss differs from them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import msgspec
+
+from ..event import COLUMNS, Event
+from .records import Record
+
+__all__ = ["ORIGIN", "Difference", "Matcher", "Where", "accepts"]
+
+ORIGIN = frozenset({"channel", "source", "stream"})
+"""Conditions on the sighting; all others are on the event."""
+
+
+@runtime_checkable
+class Matcher(Protocol):
+    """A condition on one value, richer than equality."""
+
+    def accepts(self, value: Any) -> bool:
+        """Judge the value of a field; ``None`` when the event does not have the field."""
+
+
+def accepts(expected: Any, value: Any) -> bool:
+    """Judge one value.
+
+    A :class:`Matcher` or a function decides itself, a compiled regular expression must be found
+    in the text, ``None`` means that the field is absent, anything else must be equal.
+    """
+    if isinstance(expected, re.Pattern):
+        return isinstance(value, str) and expected.search(value) is not None
+    if isinstance(expected, Matcher):
+        return expected.accepts(value)
+    if callable(expected):
+        return bool(expected(value))
+    return bool(value == expected)
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A condition that a record does not meet."""
+
+    field: str
+    expected: Any
+    found: Any
+
+
+class Where:
+    """Conditions that one record meets together; immutable.
+
+    :param predicate: one more condition, on the whole event.
+    """
+
+    __slots__ = ("_checks", "_rich", "conditions", "on_origin", "predicate")
+
+    def __init__(
+        self,
+        conditions: Mapping[str, Any] | None = None,
+        *,
+        predicate: Callable[[Event], bool] | None = None,
+    ) -> None:
+        self.conditions: dict[str, Any] = dict(conditions or {})
+        self.predicate = predicate
+        self.on_origin = not ORIGIN.isdisjoint(self.conditions)
+        # Equality on a flat column is nearly every condition: it is judged without calls.
+        plain = {
+            name: value
+            for name, value in self.conditions.items()
+            if name in COLUMNS and isinstance(value, str | int | float)
+        }
+        self._checks = tuple(plain.items())
+        self._rich = tuple(item for item in self.conditions.items() if item[0] not in plain)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every record meets it."""
+        return not self.conditions and self.predicate is None
+
+    def matches(self, record: Record) -> bool:
+        """Say whether the record meets every condition."""
+        event = record.event
+        for name, value in self._checks:
+            if getattr(event, name) != value:
+                return False
+        for name, expected in self._rich:
+            if not accepts(expected, _value(record, name)):
+                return False
+        return self.predicate is None or bool(self.predicate(event))
+
+    def differences(self, record: Record) -> list[Difference]:
+        """Return the conditions that the record does not meet, in the order they were given."""
+        return [
+            Difference(name, expected, found)
+            for name, expected in self.conditions.items()
+            if not accepts(expected, found := _value(record, name))
+        ]
+
+    def __repr__(self) -> str:
+        parts = [f"{name}={_shown(value)}" for name, value in self.conditions.items()]
+        if self.predicate is not None:
+            parts.append(_shown(self.predicate))
+        return f"event({', '.join(parts)})"
+
+
+def _value(record: Record, name: str) -> Any:
+    return getattr(record, name) if name in ORIGIN else record.event.field(name)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, re.Pattern):
+        return f"/{value.pattern}/"
+    name = getattr(value, "__name__", None)
+    return f"<{name}>" if callable(value) and name else repr(value)
