@@ -1,0 +1,205 @@
+"""The text of a ``narration.toml`` -> a checked catalog, or every finding with its line."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from ..errors import CatalogError
+from .catalog import Catalog, Group, Hop, Point, duplicates
+
+__all__ = ["read"]
+
+
+def read(path: Path) -> Catalog:
+    """Read one catalog.
+
+    :raises CatalogError: with one line per finding, ``file:line: entry: what is wrong``.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CatalogError(f"catalog {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CatalogError(f"catalog {path} is not UTF-8: {error.reason}") from error
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogError(f"catalog {path} is not TOML: {error}") from error
+    lines = _Lines(text)
+    problems = _schema_problems(document, path, lines) or _contradictions(document, path, lines)
+    if problems:
+        raise CatalogError("\n".join(problems))
+    catalog = _build(document, path, lines)
+    problems = duplicates(catalog.points)
+    if problems:
+        raise CatalogError("\n".join(problems))
+    return catalog
+
+
+def _schema_problems(document: dict[str, Any], path: Path, lines: _Lines) -> list[str]:
+    import jsonschema_rs
+
+    schema = json.loads(
+        resources.files(__package__).joinpath("schema/narration-catalog.v1.json").read_text("utf-8")
+    )
+    if "catalog" in document and document["catalog"] != 1:
+        return [
+            f"{path}:{lines.of(['catalog'])}: version {document['catalog']!r} of the catalog "
+            "format is not known; this release reads 1"
+        ]
+    if "catalog" not in document:
+        return [f'{path}:1: not a narration catalog: the line "catalog = 1" is missing']
+    found = []
+    for error in jsonschema_rs.validator_for(schema).iter_errors(document):
+        where = list(error.instance_path)
+        message = _worded(error, document, schema)
+        line = lines.of([*where, *_unknown(error, document, schema)[:1]])
+        found.append((line, f"{_entry(document, where)}: {message}"))
+    return [f"{path}:{line}: {message}" for line, message in sorted(found)]
+
+
+def _worded(error: Any, document: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Reword the findings whose standard text helps least."""
+    steps = list(error.schema_path)
+    if steps and steps[-1] == "anyOf":
+        return "needs `human` (the template) or `pattern` (a regular expression)"
+    if unknown := _unknown(error, document, schema):
+        choices = sorted(_at(schema, steps[:-1]).get("properties", {}))
+        close = [m for name in unknown for m in get_close_matches(name, choices, n=1)]
+        hint = f"; did you mean {', '.join(close)}?" if close else ""
+        return f"unknown key {', '.join(map(repr, unknown))}{hint} (known: {', '.join(choices)})"
+    if steps and steps[-1] == "enum":
+        choices = _at(schema, steps)
+        return f"{_at(document, error.instance_path)!r} is not one of {', '.join(choices)}"
+    return str(error.message)
+
+
+def _unknown(error: Any, document: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+    steps = list(error.schema_path)
+    if not steps or steps[-1] != "additionalProperties":
+        return []
+    known = _at(schema, steps[:-1]).get("properties", {})
+    return [name for name in _at(document, error.instance_path) if name not in known]
+
+
+def _at(document: Any, path: Iterable[str | int]) -> Any:
+    for step in path:
+        document = document[step]
+    return document
+
+
+def _entry(document: dict[str, Any], where: list[str | int]) -> str:
+    """Name the entry that a JSON path points into: ``points[3] (worker.startup) channels``."""
+    if not where:
+        return "catalog"
+    name = str(where[0])
+    rest = where[1:]
+    if rest and isinstance(rest[0], int):
+        entry = document[name][rest[0]]
+        point_id = entry.get("id") if isinstance(entry, dict) else None
+        name += f"[{rest[0]}]" + (f" ({point_id})" if isinstance(point_id, str) else "")
+        rest = rest[1:]
+    return " ".join([name, *map(str, rest)])
+
+
+def _contradictions(document: dict[str, Any], path: Path, lines: _Lines) -> list[str]:
+    """What a schema cannot say: unknown groups, expressions that do not compile."""
+    groups = document.get("groups", {})
+    problems = []
+    for index, entry in enumerate(document.get("points", ())):
+
+        def add(key: str, message: str, index: int = index, id: str = entry["id"]) -> None:
+            problems.append(f"{path}:{lines.of(['points', index, key])}: point {id!r}: {message}")
+
+        if entry["group"] not in groups:
+            known = ", ".join(sorted(groups)) or "none"
+            add("group", f"group {entry['group']!r} is not declared; declared: {known}")
+        if "human" in entry and "pattern" in entry:
+            add("pattern", "has both `human` and `pattern`; one of them decides, so drop one")
+        if "pattern" in entry:
+            try:
+                re.compile(entry["pattern"])
+            except re.error as error:
+                add("pattern", f"not a regular expression: {error}")
+    return problems
+
+
+def _build(document: dict[str, Any], path: Path, lines: _Lines) -> Catalog:
+    system = document.get("system", {})
+    groups = {
+        name: Group(name, group["service"], group.get("title", name))
+        for name, group in document.get("groups", {}).items()
+    }
+    points = []
+    for index, entry in enumerate(document.get("points", ())):
+        known: dict[str, Any] = dict(entry)
+        for name in ("channels", "ids"):
+            if name in known:
+                known[name] = tuple(known[name])
+        known.setdefault("reach", "request")
+        points.append(
+            Point(
+                **known,
+                service=groups[entry["group"]].service,
+                where=f"{path}:{lines.of(['points', index])}",
+            )
+        )
+    return Catalog(
+        points=tuple(points),
+        groups=groups,
+        hops=tuple(Hop(hop["from"], hop["to"]) for hop in document.get("hops", ())),
+        capabilities=document.get("capabilities", {}),
+        name=system.get("name", ""),
+        root=path.parent / system.get("root", "."),
+        paths=(path,),
+    )
+
+
+class _Lines:
+    """Finds the line of an entry; ``tomllib`` keeps no positions."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.splitlines()
+
+    def of(self, where: list[str | int]) -> int:
+        """Return the line, from 1, of a JSON path; of the closest entry around it if unsure."""
+        start, end = 0, len(self._lines)
+        header = 0
+        rest = list(where)
+        if len(rest) > 1 and isinstance(rest[1], int):
+            header = self._nth(rf"\s*\[\[\s*{re.escape(str(rest[0]))}\s*\]\]", rest[1])
+            rest = rest[2:]
+        elif len(rest) > 1 or (rest and self._has_table(str(rest[0]))):
+            depth = 2 if len(rest) > 1 and self._has_table(f"{rest[0]}.{rest[1]}") else 1
+            name = ".".join(map(str, rest[:depth]))
+            header = self._nth(rf"\s*\[\s*{re.escape(name)}\s*\]", 0)
+            rest = rest[depth:]
+        if header:
+            start = header
+            later = range(start, len(self._lines))
+            end = next((i for i in later if re.match(r"\s*\[", self._lines[i])), end)
+        if rest:
+            key = re.compile(rf"\s*\"?{re.escape(str(rest[0]))}\"?\s*[=.]")
+            for number in range(start, end):
+                if key.match(self._lines[number]):
+                    return number + 1
+        return header or self._key(str(where[0]) if where else "") or 1
+
+    def _has_table(self, name: str) -> bool:
+        return bool(self._nth(rf"\s*\[\s*{re.escape(name)}\s*\]", 0))
+
+    def _nth(self, expression: str, index: int) -> int:
+        found = [n for n, line in enumerate(self._lines, 1) if re.match(expression, line)]
+        return found[index] if index < len(found) else 0
+
+    def _key(self, name: str) -> int:
+        return next(
+            (n for n, s in enumerate(self._lines, 1) if name and re.match(rf"\s*{name}\s*=", s)), 0
+        )
