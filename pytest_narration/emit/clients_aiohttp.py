@@ -1,0 +1,46 @@
+"""aiohttp clients that carry the narration context along and learn from the answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import MissingExtra
+from .headers import inject, learn
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["aiohttp_trace_config"]
+
+
+def aiohttp_trace_config() -> aiohttp.TraceConfig:
+    """Return what ``aiohttp.ClientSession(trace_configs=[aiohttp_trace_config()])`` takes.
+
+    Each request of the session, and each redirect it follows, gets the headers of the context
+    that the calling task is in; each answer is learnt from. Retries that aiohttp makes by itself
+    after a closed connection repeat the first try's headers.
+
+    :raises MissingExtra: aiohttp is not installed.
+    """
+    try:
+        import aiohttp
+    except ImportError as error:
+        raise MissingExtra("aiohttp", "aiohttp") from error
+    config = aiohttp.TraceConfig()
+    config.on_request_start.append(_on_start)
+    config.on_request_redirect.append(_on_redirect)
+    config.on_request_end.append(_on_end)
+    return config
+
+
+async def _on_start(_session: object, _trace: object, params: Any) -> None:
+    inject(params.headers)
+
+
+async def _on_redirect(_session: object, _trace: object, params: Any) -> None:
+    learn(params.response.headers)
+    inject(params.headers)
+
+
+async def _on_end(_session: object, _trace: object, params: Any) -> None:
+    learn(params.response.headers)

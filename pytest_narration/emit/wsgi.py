@@ -1,0 +1,157 @@
+"""A WSGI application -> the same application, each request in a narration context of its own.
+
+The counterpart of :mod:`.asgi` for flask, django, bottle or raw WSGI (PEP 3333).
+"""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from typing import Any, Final
+
+from .context import _current, current_context
+from .headers import extract, narrate_replaced, response_headers
+from .narrator import narrate
+from .otel import require, serving
+
+__all__ = ["NarrationMiddleware"]
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Callable[[bytes], object]]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+_READ: Final = tuple(
+    (f"HTTP_{name.upper().replace('-', '_')}", name)
+    for name in ("x-correlation-id", "x-request-id", "x-parent-job-id", "traceparent", "tracestate")
+)
+_FAILED: Final = b'{"error":{"code":"internal_error","message":"The service failed."}}'
+
+
+class NarrationMiddleware:
+    """Reads the ids of a request, binds them while the response is made, and echoes them.
+
+    As :class:`pytest_narration.emit.asgi.NarrationMiddleware`. The body's iterator runs in the
+    request's context too, whichever thread the server takes it from. An exception before the
+    response started is written to ``wsgi.errors``, as servers do, and answered with 500.
+
+    :param app: the application.
+    :param actor: who acts in what the middleware itself narrates.
+    :param spans: make an OpenTelemetry span of each request, unless one is running already.
+    :raises MissingExtra: spans are asked for and OpenTelemetry is not installed.
+    """
+
+    def __init__(
+        self, app: Application, *, actor: str = "http-server", spans: bool = False
+    ) -> None:
+        self.app = app
+        self.actor = actor
+        self.spans = spans
+        if spans:
+            require()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request; the iterable that is returned must be closed, as PEP 3333 demands."""
+        return _Response(self, environ, start_response)
+
+
+class _Response:
+    """One request on its way: the application's iterable, run in a context of its own."""
+
+    def __init__(
+        self, middleware: NarrationMiddleware, environ: Environ, start_response: StartResponse
+    ) -> None:
+        self._middleware = middleware
+        self._environ = environ
+        self._start_response = start_response
+        self._has_started = False
+        self._stack = ExitStack()
+        self._body: Iterable[bytes] = ()
+        self._chunks: Iterator[bytes] = iter(())
+        # Server code that runs between two chunks sees nothing of ours, and a server may fetch
+        # each chunk in another thread.
+        self._context = contextvars.copy_context()
+        self._context.run(self._call)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return self._context.run(self._next)
+
+    def close(self) -> None:
+        """Close the application's iterable, then leave the context."""
+        self._context.run(self._close)
+
+    def _call(self) -> None:
+        _current.set(None)
+        named = [(name, self._environ.get(key)) for key, name in _READ]
+        self._incoming = incoming = extract([(n, v) for n, v in named if v is not None])
+        span_name = self._environ["REQUEST_METHOD"] if self._middleware.spans else None
+        self._stack.enter_context(
+            serving(
+                incoming.trace_id,
+                incoming.parent_id,
+                incoming.trace_flags,
+                incoming.tracestate,
+                span_name,
+            )
+        )
+        self._bound = self._stack.enter_context(incoming.context())
+        narrate_replaced(incoming, actor=self._middleware.actor)
+        try:
+            self._body = self._middleware.app(self._environ, self._start)
+            self._chunks = iter(self._body)
+        except Exception as error:
+            try:
+                self._chunks = iter([self._failed(error)])
+            except BaseException:
+                # No iterable is returned, so nobody will close it.
+                self._close()
+                raise
+
+    def _next(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except StopIteration:
+            raise
+        except Exception as error:
+            last = self._failed(error)
+            self._chunks = iter(())
+            return last
+
+    def _close(self) -> None:
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._stack.close()
+
+    def _start(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        self._has_started = True
+        own = {name.lower(): value for name, value in headers}
+        context = current_context() or self._bound
+        lacking = response_headers(self._incoming, context, own)
+        arguments = () if exc_info is None else (exc_info,)
+        return self._start_response(status, [*headers, *lacking], *arguments)
+
+    def _failed(self, error: Exception) -> bytes:
+        """Answer 500 for an application that failed before it answered; otherwise raise on."""
+        if self._has_started:
+            raise error
+        narrate(
+            "request_failed",
+            "Request failed: {error_kind}",
+            actor=self._middleware.actor,
+            level="error",
+            error_kind=type(error).__name__,
+        )
+        traceback.print_exception(error, file=self._environ.get("wsgi.errors", sys.stderr))
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(_FAILED)))]
+        self._start("500 Internal Server Error", headers)
+        return _FAILED
