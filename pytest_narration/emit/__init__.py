@@ -13,7 +13,7 @@ It imports neither pytest nor anything heavy: msgspec, and a compiled matcher fo
 
 from .context import Channel, Context, Trail, current_context, narration_context
 from .identity import Identity, new_id
-from .narrator import configure, flush, identity, narrate, subscribe
+from .process import configure, flush, identity, narrate, subscribe
 
 __all__ = [
     "Channel",

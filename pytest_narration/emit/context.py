@@ -135,7 +135,7 @@ class narration_context:  # noqa: N801  a context manager reads as a verb phrase
                 self._joins = outer.trail
             else:
                 trail = outer.trail
-                trail.pending.extend(id for id in cause if id not in trail.pending)
+                trail.pending.extend(e for e in cause if e not in trail.pending)
         self._context = Context(
             merged,
             actor=actor or (outer.actor if outer else None),

@@ -40,7 +40,7 @@ def new_instance(service: str) -> str:
 
 
 def new_id() -> str:
-    """Return an unguessable id for a job or a correlation (UUIDv4, from the system's randomness)."""
+    """Return an unguessable id for a job or a correlation: a UUIDv4."""
     return str(uuid.uuid4())
 
 

@@ -1,35 +1,30 @@
-"""One call of :func:`narrate` -> one JSON line on stdout, and on the job's SSE stream.
+"""One call -> one JSON line on the sink, and on the job's SSE stream.
 
-Services call the functions of this module through :mod:`pytest_narration.emit`. The order of the
+:mod:`.process` holds the narrator of a process and gives services its functions. The order of the
 work is chosen for cost: what is the same for every event of a process, a call site or a context
 is cleaned and encoded once, an event only adds what is its own (DESIGN: Emit).
 """
 
 from __future__ import annotations
 
-import atexit
-import os
-import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from string import Formatter
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
 
-from ..errors import ConfigurationError
 from ..event import LEVELS, MAX_LINE_BYTES, SCHEMA_VERSION
 from .context import Context, _current
 from .identity import Clock, Identity, new_instance
 from .redaction import REDACTED, Redactor
 from .sink import Drops, FdSink, Sink
+from .text import ascii_only, cut_texts, fill, placeholders, plain
 
-__all__ = ["Narrator", "configure", "flush", "identity", "narrate", "subscribe"]
+__all__ = ["RANK", "Narrator", "Subscriber"]
 
 Subscriber = Callable[[bytes, Context | None], None]
 
-_RANK: Final = {level: rank for rank, level in enumerate(LEVELS)}
+RANK: Final = {level: rank for rank, level in enumerate(LEVELS)}
 _PROVENANCE: Final = frozenset(
     {"event_id", "timestamp", "seq", "service", "emitted_by", "instance", "schema_version"}
 )
@@ -39,7 +34,6 @@ _CACHE_LIMIT: Final = 4096
 # margin is dropped afterwards: a secret that the first cut went through must not show its head.
 _SCAN_LIMIT: Final = 2 * MAX_LINE_BYTES
 _SCAN_MARGIN: Final = 8 * 1024
-_FLUSH_SECONDS: Final = 1.0
 
 
 class _CallSite:
@@ -50,7 +44,7 @@ class _CallSite:
     def __init__(self, head: bytes, template: str, sensitive: frozenset[str]) -> None:
         self.head = head
         self.template = template
-        self.placeholders = _placeholders(template)
+        self.placeholders = placeholders(template)
         self.sensitive = sensitive
         # {names of the fields: those that need more care than being written as they are}
         self.plans: dict[tuple[str, ...], frozenset[str]] = {}
@@ -79,7 +73,7 @@ class Narrator:
         self.identity = identity
         self.sink = sink
         self.subscribers: tuple[Subscriber, ...] = ()
-        self.rank = _RANK[level]
+        self.rank = RANK[level]
         self.development = development
         self._redactor = redactor or Redactor()
         self._clock = clock or Clock()
@@ -134,12 +128,11 @@ class Narrator:
                 careful = self._plan(site, names)
             if careful:
                 fields = self._handle_with_care(fields, careful)
-        if site.placeholders:
-            human = self._fill(site, fields, context)
-        else:
-            human = site.template
+        human = self._fill(site, fields, context) if site.placeholders else site.template
         clean = self._redactor.clean
-        body: dict[str, Any] = {"human": clean(human) if len(human) < _SCAN_LIMIT else self._cut(human)}
+        body: dict[str, Any] = {
+            "human": clean(human) if len(human) < _SCAN_LIMIT else self._cut(human)
+        }
         for name, value in fields.items():
             kind = type(value)
             if kind is str:
@@ -164,10 +157,12 @@ class Narrator:
         try:
             tail = self._encode(body)
         except Exception:  # any field may hold any object of the caller's
-            tail = self._encode(_plain(body))
+            tail = self._encode(plain(body))
         # What stands before the body in the finished line: fixed parts, and room for id and seq.
         if len(tail) + len(bound) + len(site.head) + len(self._own) + 256 > MAX_LINE_BYTES:
-            tail = self._shorten(body, MAX_LINE_BYTES - len(bound) - len(site.head) - len(self._own) - 256)
+            tail = self._shorten(
+                body, MAX_LINE_BYTES - len(bound) - len(site.head) - len(self._own) - 256
+            )
         with self._lock:
             event_id, timestamp = self._clock.stamp()
             self._seq = seq = self._seq + 1
@@ -231,13 +226,13 @@ class Narrator:
         action, template, level, actor = key
         template = self._cut(str(template))
         fixed = {
-            "level": level if level in _RANK else "info",
-            "actor": _ascii(actor or self.identity.service),
-            "action": _ascii(action),
+            "level": level if level in RANK else "info",
+            "actor": ascii_only(actor or self.identity.service),
+            "action": ascii_only(action),
             "template": template,
         }
         head = b"," + self._encode(fixed)[1:-1] + b","
-        site = _CallSite(head, template, self._redactor.sensitive_placeholders(template))
+        site = _CallSite(head, template, self._redactor.sensitiveplaceholders(template))
         if len(self._call_sites) >= _CACHE_LIMIT:
             # Only templates that are built at run time get here; starting over bounds them.
             self._call_sites.clear()
@@ -246,7 +241,9 @@ class Narrator:
 
     def _plan(self, site: _CallSite, names: tuple[str, ...]) -> frozenset[str]:
         secret = {name for name in names if self._redactor.is_secret_key(name)}
-        careful = frozenset(secret | (site.sensitive & set(names)) | (_PROVENANCE | _SAYS) & set(names))
+        careful = frozenset(
+            secret | (site.sensitive & set(names)) | (_PROVENANCE | _SAYS) & set(names)
+        )
         if len(site.plans) < _CACHE_LIMIT:
             site.plans[names] = careful
         return careful
@@ -268,7 +265,7 @@ class Narrator:
             return site.template.format_map(fields)
         except Exception:  # a missing name or a format that does not fit: say what can be said
             bound = context.values if context is not None else {}
-            return _fill_leniently(site.template, {**self._provenance(), **bound, **fields})
+            return fill(site.template, {**self._provenance(), **bound, **fields})
 
     def _provenance(self) -> dict[str, Any]:
         return {"service": self.identity.service, "instance": self.identity.instance}
@@ -289,7 +286,7 @@ class Narrator:
         try:
             encoded = self._encode(values)
         except Exception:  # any value may hold any object of the caller's
-            encoded = self._encode(_plain(values))
+            encoded = self._encode(plain(values))
         if len(encoded) > MAX_LINE_BYTES // 4:
             encoded = self._shorten(values, MAX_LINE_BYTES // 4)
         return encoded[1:-1] + b","
@@ -307,232 +304,8 @@ class Narrator:
         """Cut the longest texts until the encoded body fits, each with a mark."""
         longest = limit
         while longest > 16:
-            encoded = self._encode(_cut_texts(body, longest))
+            encoded = self._encode(cut_texts(body, longest))
             if len(encoded) <= limit:
                 return encoded
             longest //= 2
         return self._encode({"human": f"[event of {len(body)} fields does not fit on a line]"})
-
-
-def _placeholders(template: str) -> frozenset[str]:
-    try:
-        return frozenset(name for _, name, _, _ in Formatter().parse(template) if name is not None)
-    except ValueError:
-        return frozenset()
-
-
-def _fill_leniently(template: str, values: Mapping[str, Any]) -> str:
-    parts: list[str] = []
-    try:
-        pieces = list(Formatter().parse(template))
-    except ValueError:
-        return template
-    for literal, name, spec, conversion in pieces:
-        parts.append(literal)
-        if name is None:
-            continue
-        whole = "{" + name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "") + "}"
-        try:
-            parts.append(whole.format_map(values))
-        except Exception:  # a value's own __format__ may raise anything
-            parts.append(str(values[name]) if type(values.get(name)) in (str, int, float) else whole)
-    return "".join(parts)
-
-
-def _ascii(text: object) -> str:
-    return str(text).encode("ascii", "replace").decode("ascii")
-
-
-def _plain(value: Any) -> Any:
-    """Replace what JSON cannot hold by text."""
-    if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    if value is None or isinstance(value, bool | float):
-        return value
-    if isinstance(value, int):
-        return value if -(2**63) <= value < 2**64 else str(value)
-    try:
-        return repr(value)
-    except Exception:  # a value's own __repr__ may raise anything
-        return f"<{type(value).__name__}>"
-
-
-def _cut_texts(value: Any, longest: int) -> Any:
-    if isinstance(value, str) and len(value) > longest:
-        return f"{value[:longest]}… [cut {len(value) - longest} characters]"
-    if isinstance(value, dict):
-        return {name: _cut_texts(item, longest) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        cut = [_cut_texts(item, longest) for item in value[:longest]]
-        return cut if len(value) <= longest else [*cut, f"… [cut {len(value) - longest} items]"]
-    return value
-
-
-def _default() -> Narrator:
-    service = os.environ.get("NARRATION_SERVICE") or Path(sys.argv[0] or "app").stem or "app"
-    level = os.environ.get("NARRATION_LEVEL", "info")
-    return _make(
-        Identity(service, "0", new_instance(service)),
-        level=level if level in _RANK else "info",
-        sink=None,
-        redact=(),
-        development=bool(os.environ.get("NARRATION_DEVELOPMENT")),
-    )
-
-
-def _make(
-    identity: Identity, *, level: str, sink: Sink | None, redact: Iterable[str], development: bool
-) -> Narrator:
-    def say_dropped(drops: Drops) -> None:
-        narrator.say_dropped(drops)
-
-    narrator = Narrator(
-        identity,
-        sink or FdSink(1, on_recovered=say_dropped),
-        redactor=Redactor(redact),
-        level=level,
-        development=development,
-    )
-    return narrator
-
-
-class _Process:
-    """The narrator of this process. Emitting is global by nature, as stdout is."""
-
-    narrator: Narrator | None = None
-    subscribers: tuple[Subscriber, ...] = ()
-    lock = threading.Lock()
-
-
-def _narrator() -> Narrator:
-    with _Process.lock:
-        if _Process.narrator is None:
-            _Process.narrator = _default()
-            _Process.narrator.subscribers = _Process.subscribers
-        return _Process.narrator
-
-
-def configure(
-    service: str,
-    version: str = "0",
-    *,
-    instance: str | None = None,
-    level: str | None = None,
-    sink: Sink | None = None,
-    redact: Iterable[str] = (),
-    development: bool | None = None,
-) -> Identity:
-    """Say who this process is; call it once, before the first event.
-
-    :param service: the kind of process, ``"worker"``.
-    :param version: of the code that narrates; with the service it makes ``emitted_by``.
-    :param instance: unique per start; made from the host name, the pid and chance by default.
-    :param level: the lowest level that is written; ``NARRATION_LEVEL`` or ``info`` by default.
-    :param sink: where lines go; stdout by default.
-    :param redact: more patterns of secrets, see :class:`~.redaction.Redactor`.
-    :param development: add ``source_location`` to events; ``NARRATION_DEVELOPMENT`` by default.
-    :raises ConfigurationError: the level or a pattern is unknown or malformed.
-    """
-    if level is None:
-        level = os.environ.get("NARRATION_LEVEL") or "info"
-    if level not in _RANK:
-        raise ConfigurationError(f"level is {level!r}; choose one of {', '.join(LEVELS)}")
-    if development is None:
-        development = bool(os.environ.get("NARRATION_DEVELOPMENT"))
-    who = Identity(service, version, instance or new_instance(service))
-    narrator = _make(who, level=level, sink=sink, redact=redact, development=development)
-    with _Process.lock:
-        narrator.subscribers = _Process.subscribers
-        _Process.narrator = narrator
-    return who
-
-
-def identity() -> Identity:
-    """Return who this process says it is."""
-    return (_Process.narrator or _narrator()).identity
-
-
-def flush(timeout: float = _FLUSH_SECONDS) -> bool:
-    """Wait at most ``timeout`` seconds for waiting lines to be written; say whether all were."""
-    return _Process.narrator is None or _Process.narrator.sink.flush(timeout)
-
-
-def subscribe(callback: Subscriber) -> Callable[[], None]:
-    """Call ``callback(line, context)`` for each event of this process, in its thread.
-
-    :param callback: gets the JSON line without its newline and the context it was emitted in.
-    :return: a function that ends the subscription.
-    """
-
-    def change(subscribers: tuple[Subscriber, ...]) -> None:
-        _Process.subscribers = subscribers
-        if _Process.narrator is not None:
-            _Process.narrator.subscribers = subscribers
-
-    def unsubscribe() -> None:
-        with _Process.lock:
-            change(tuple(s for s in _Process.subscribers if s is not callback))
-
-    with _Process.lock:
-        change((*_Process.subscribers, callback))
-    return unsubscribe
-
-
-def narrate(
-    action: str,
-    template: str,
-    /,
-    *,
-    actor: str | None = None,
-    level: str = "info",
-    cute: str | None = None,
-    story: str | None = None,
-    sse: bool = True,
-    **fields: Any,
-) -> str | None:
-    """Say that ``actor`` did ``action``: one line on stdout, and on the job's SSE stream.
-
-    ::
-
-        narrate("tokenize", "Tokenized prompt ({tokens_in} tokens)", actor="tokenizer", tokens_in=7)
-
-    Never raises and never blocks: a sink that takes nothing drops, counts and says so later.
-
-    :param action: what is done, ASCII; a literal, because it names a point.
-    :param template: the sentence, with ``{placeholders}`` for fields and bound values.
-    :param actor: who does it, ASCII; the context's actor by default.
-    :param level: one of :data:`~pytest_narration.event.LEVELS`.
-    :param cute: the same in a playful voice.
-    :param story: the same as dialogue.
-    :param sse: ``False`` keeps an event inside a job off the job's stream.
-    :param fields: further fields of the event; they win over the context's.
-    :return: the event id; ``None`` when the level is not written or the event failed.
-    """
-    narrator = _Process.narrator or _narrator()
-    if _RANK.get(level, 2) < narrator.rank:
-        return None
-    try:
-        said = None
-        if cute is not None or story is not None:
-            said = {n: str(t) for n, t in (("cute", cute), ("story", story)) if t is not None}
-        if narrator.development and "source_location" not in fields:
-            frame = sys._getframe(1)
-            where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
-            fields["source_location"] = where
-        return narrator.emit(action, template, actor, level, said, sse, fields)
-    except Exception as error:  # telling a story must never break the work it tells of
-        return narrator.say_failed(action, error)
-
-
-def _after_fork() -> None:
-    _Process.lock = threading.Lock()
-    if _Process.narrator is not None:
-        _Process.narrator.after_fork()
-
-
-os.register_at_fork(after_in_child=_after_fork)
-atexit.register(flush)

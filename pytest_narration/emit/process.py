@@ -1,0 +1,191 @@
+"""The narrator of this process, and the functions through which services use it.
+
+Services import them from :mod:`pytest_narration.emit`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import ConfigurationError
+from ..event import LEVELS
+from .identity import Identity, new_instance
+from .narrator import RANK, Narrator, Subscriber
+from .redaction import Redactor
+from .sink import Drops, FdSink, Sink
+
+__all__ = ["configure", "flush", "identity", "narrate", "subscribe"]
+
+_FLUSH_SECONDS: Final = 1.0
+
+
+def _default() -> Narrator:
+    service = os.environ.get("NARRATION_SERVICE") or Path(sys.argv[0] or "app").stem or "app"
+    level = os.environ.get("NARRATION_LEVEL", "info")
+    return _make(
+        Identity(service, "0", new_instance(service)),
+        level=level if level in RANK else "info",
+        sink=None,
+        redact=(),
+        development=bool(os.environ.get("NARRATION_DEVELOPMENT")),
+    )
+
+
+def _make(
+    identity: Identity, *, level: str, sink: Sink | None, redact: Iterable[str], development: bool
+) -> Narrator:
+    def say_dropped(drops: Drops) -> None:
+        narrator.say_dropped(drops)
+
+    narrator = Narrator(
+        identity,
+        sink or FdSink(1, on_recovered=say_dropped),
+        redactor=Redactor(redact),
+        level=level,
+        development=development,
+    )
+    return narrator
+
+
+class _Process:
+    """The narrator of this process. Emitting is global by nature, as stdout is."""
+
+    narrator: Narrator | None = None
+    subscribers: tuple[Subscriber, ...] = ()
+    lock = threading.Lock()
+
+
+def _narrator() -> Narrator:
+    with _Process.lock:
+        if _Process.narrator is None:
+            _Process.narrator = _default()
+            _Process.narrator.subscribers = _Process.subscribers
+        return _Process.narrator
+
+
+def configure(
+    service: str,
+    version: str = "0",
+    *,
+    instance: str | None = None,
+    level: str | None = None,
+    sink: Sink | None = None,
+    redact: Iterable[str] = (),
+    development: bool | None = None,
+) -> Identity:
+    """Say who this process is; call it once, before the first event.
+
+    :param service: the kind of process, ``"worker"``.
+    :param version: of the code that narrates; with the service it makes ``emitted_by``.
+    :param instance: unique per start; made from the host name, the pid and chance by default.
+    :param level: the lowest level that is written; ``NARRATION_LEVEL`` or ``info`` by default.
+    :param sink: where lines go; stdout by default.
+    :param redact: more patterns of secrets, see :class:`~.redaction.Redactor`.
+    :param development: add ``source_location`` to events; ``NARRATION_DEVELOPMENT`` by default.
+    :raises ConfigurationError: the level or a pattern is unknown or malformed.
+    """
+    if level is None:
+        level = os.environ.get("NARRATION_LEVEL") or "info"
+    if level not in RANK:
+        raise ConfigurationError(f"level is {level!r}; choose one of {', '.join(LEVELS)}")
+    if development is None:
+        development = bool(os.environ.get("NARRATION_DEVELOPMENT"))
+    who = Identity(service, version, instance or new_instance(service))
+    narrator = _make(who, level=level, sink=sink, redact=redact, development=development)
+    with _Process.lock:
+        narrator.subscribers = _Process.subscribers
+        _Process.narrator = narrator
+    return who
+
+
+def identity() -> Identity:
+    """Return who this process says it is."""
+    return (_Process.narrator or _narrator()).identity
+
+
+def flush(timeout: float = _FLUSH_SECONDS) -> bool:
+    """Wait at most ``timeout`` seconds for waiting lines to be written; say whether all were."""
+    return _Process.narrator is None or _Process.narrator.sink.flush(timeout)
+
+
+def subscribe(callback: Subscriber) -> Callable[[], None]:
+    """Call ``callback(line, context)`` for each event of this process, in its thread.
+
+    :param callback: gets the JSON line without its newline and the context it was emitted in.
+    :return: a function that ends the subscription.
+    """
+
+    def change(subscribers: tuple[Subscriber, ...]) -> None:
+        _Process.subscribers = subscribers
+        if _Process.narrator is not None:
+            _Process.narrator.subscribers = subscribers
+
+    def unsubscribe() -> None:
+        with _Process.lock:
+            change(tuple(s for s in _Process.subscribers if s is not callback))
+
+    with _Process.lock:
+        change((*_Process.subscribers, callback))
+    return unsubscribe
+
+
+def narrate(
+    action: str,
+    template: str,
+    /,
+    *,
+    actor: str | None = None,
+    level: str = "info",
+    cute: str | None = None,
+    story: str | None = None,
+    sse: bool = True,
+    **fields: Any,
+) -> str | None:
+    """Say that ``actor`` did ``action``: one line on stdout, and on the job's SSE stream.
+
+    ::
+
+        narrate("tokenize", "Tokenized prompt ({tokens_in} tokens)", actor="tokenizer", tokens_in=7)
+
+    Never raises and never blocks: a sink that takes nothing drops, counts and says so later.
+
+    :param action: what is done, ASCII; a literal, because it names a point.
+    :param template: the sentence, with ``{placeholders}`` for fields and bound values.
+    :param actor: who does it, ASCII; the context's actor by default.
+    :param level: one of :data:`~pytest_narration.event.LEVELS`.
+    :param cute: the same in a playful voice.
+    :param story: the same as dialogue.
+    :param sse: ``False`` keeps an event inside a job off the job's stream.
+    :param fields: further fields of the event; they win over the context's.
+    :return: the event id; ``None`` when the level is not written or the event failed.
+    """
+    narrator = _Process.narrator or _narrator()
+    if RANK.get(level, 2) < narrator.rank:
+        return None
+    try:
+        said = None
+        if cute is not None or story is not None:
+            said = {n: str(t) for n, t in (("cute", cute), ("story", story)) if t is not None}
+        if narrator.development and "source_location" not in fields:
+            frame = sys._getframe(1)
+            where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+            fields["source_location"] = where
+        return narrator.emit(action, template, actor, level, said, sse, fields)
+    except Exception as error:  # telling a story must never break the work it tells of
+        return narrator.say_failed(action, error)
+
+
+def _after_fork() -> None:
+    _Process.lock = threading.Lock()
+    if _Process.narrator is not None:
+        _Process.narrator.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(flush)

@@ -1,0 +1,445 @@
+"""What a service may rely on when it calls narrate()."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextvars import copy_context
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_narration.emit import narration_context
+from pytest_narration.emit.identity import Clock, Identity
+from pytest_narration.emit.narrator import Narrator
+from pytest_narration.emit.sink import Sink
+from pytest_narration.event import MAX_LINE_BYTES, Event
+from pytest_narration.wire import decode
+
+
+class Lines(Sink):
+    """A sink that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+
+    def write(self, line: bytes, seq: int) -> None:
+        self.lines.append(line)
+
+    def flush(self, timeout: float) -> bool:
+        return True
+
+    def close(self) -> None: ...
+
+    def fields(self, index: int = -1) -> dict[str, Any]:
+        fields: dict[str, Any] = json.loads(self.lines[index])
+        return fields
+
+
+class Stream:
+    """A job's channel that keeps what it is given."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        self.is_open = True
+        self.lines: list[bytes] = []
+
+    def put(self, line: bytes) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture
+def lines() -> Lines:
+    return Lines()
+
+
+@pytest.fixture
+def narrator(lines: Lines) -> Narrator:
+    return Narrator(Identity("worker", "0.1.0", "worker-1"), lines)
+
+
+@pytest.fixture
+def say(narrator: Narrator) -> Iterator[Any]:
+    def narrate(action: str, template: str, /, **options: Any) -> str:
+        actor, level = options.pop("actor", None), options.pop("level", "info")
+        sse = options.pop("sse", True)
+        return narrator.emit(action, template, actor, level, None, sse, options)
+
+    return narrate
+
+
+def test_an_event_carries_its_provenance_its_template_and_its_values(say: Any, lines: Lines) -> None:
+    event_id = say("tokenize", "Tokenized prompt ({tokens_in} tokens)", actor="tokenizer", tokens_in=7)
+
+    fields = lines.fields()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", fields.pop("timestamp"))
+    assert fields == {
+        "event_id": event_id,
+        "seq": 1,
+        "service": "worker",
+        "emitted_by": "worker@0.1.0",
+        "instance": "worker-1",
+        "schema_version": 1,
+        "level": "info",
+        "actor": "tokenizer",
+        "action": "tokenize",
+        "template": "Tokenized prompt ({tokens_in} tokens)",
+        "human": "Tokenized prompt (7 tokens)",
+        "tokens_in": 7,
+    }
+
+
+def test_event_ids_are_version_7_uuids_that_ascend_within_and_across_milliseconds() -> None:
+    times = iter([1_000_000 * ms for ms in (5, 5, 5, 6, 6, 7)])
+    clock = Clock(lambda: next(times))
+
+    ids = [clock.stamp()[0] for _ in range(6)]
+
+    shape = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+    assert all(re.fullmatch(shape, id) for id in ids)
+    assert ids == sorted(set(ids))
+
+
+def test_a_full_counter_within_one_millisecond_still_gives_distinct_ids() -> None:
+    clock = Clock(lambda: 5_000_000)
+
+    assert len({clock.stamp()[0] for _ in range(10_000)}) == 10_000
+
+
+def test_seq_counts_every_line_of_all_threads_in_the_order_they_are_written(
+    say: Any, lines: Lines
+) -> None:
+    threads = [
+        threading.Thread(target=lambda: [say("work", "Working") for _ in range(200)])
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert [json.loads(line)["seq"] for line in lines.lines] == list(range(1, 801))
+
+
+def test_bound_values_are_on_every_event_and_explicit_fields_win(say: Any, lines: Lines) -> None:
+    with narration_context(correlation_id="c-1", job_id="j-1", worker_id="w-1", actor="scheduler"):
+        say("admit", "Admitted {job_id}", worker_id="w-2")
+
+    fields = lines.fields()
+    assert fields["human"] == "Admitted j-1"
+    assert fields["actor"] == "scheduler"
+    assert (fields["correlation_id"], fields["job_id"], fields["worker_id"]) == ("c-1", "j-1", "w-2")
+    assert lines.lines[-1].count(b'"worker_id"') == 1
+
+
+def test_inner_contexts_win_and_outer_ones_are_restored_also_after_an_exception(
+    say: Any, lines: Lines
+) -> None:
+    with narration_context(correlation_id="outer", session_id="s"):
+        with (
+            pytest.raises(RuntimeError),
+            narration_context(correlation_id="inner", session_id=None),
+        ):
+            say("in", "In")
+            raise RuntimeError
+        say("out", "Out")
+    say("none", "None")
+
+    inside, outside, none = (json.loads(line) for line in lines.lines)
+    assert inside["correlation_id"] == "inner"
+    assert "session_id" not in inside
+    assert (outside["correlation_id"], outside["session_id"]) == ("outer", "s")
+    assert "correlation_id" not in none
+
+
+async def _two_tasks(say: Any) -> None:
+    async def job(name: str) -> None:
+        with narration_context(correlation_id=name):
+            for _ in range(5):
+                await asyncio.sleep(0)
+                say("step", "Step", expected=name)
+
+    await asyncio.gather(job("a"), job("b"))
+
+
+def test_concurrent_tasks_keep_their_own_context(say: Any, lines: Lines) -> None:
+    asyncio.run(_two_tasks(say))
+
+    events = [json.loads(line) for line in lines.lines]
+    assert len(events) == 10
+    assert all(event["correlation_id"] == event["expected"] for event in events)
+
+
+def test_a_thread_narrates_in_the_context_it_is_run_with(say: Any, lines: Lines) -> None:
+    with narration_context(correlation_id="c-1"):
+        context = copy_context()
+    thread = threading.Thread(target=context.run, args=(say, "work", "Working"))
+    thread.start()
+    thread.join(10)
+
+    assert lines.fields()["correlation_id"] == "c-1"
+
+
+def test_an_event_reaches_the_stream_of_its_own_job_only(say: Any) -> None:
+    stream = Stream("j-1")
+    with narration_context(job_id="j-1", channel=stream):
+        say("own", "Own")
+        say("quiet", "Quiet", sse=False)
+        say("foreign", "Foreign", job_id="j-2")
+        with narration_context(job_id="j-3"):
+            say("nested", "Nested job")
+        with narration_context(job_id=None):
+            say("jobless", "No job")
+        stream.is_open = False
+        say("late", "Late")
+    say("lifecycle", "Lifecycle")
+
+    assert [json.loads(line)["action"] for line in stream.lines] == ["own"]
+
+
+def test_the_line_on_the_stream_is_the_line_on_stdout(say: Any, lines: Lines) -> None:
+    stream = Stream("j-1")
+    with narration_context(job_id="j-1", channel=stream):
+        say("own", "Own")
+
+    assert stream.lines[0] + b"\n" == lines.lines[0]
+
+
+def test_a_stream_that_fails_does_not_break_the_caller(say: Any, lines: Lines) -> None:
+    class Broken(Stream):
+        def put(self, line: bytes) -> None:
+            raise OSError("gone")
+
+    with narration_context(job_id="j-1", channel=Broken("j-1")):
+        say("own", "Own")
+
+    assert lines.fields()["action"] == "own"
+
+
+def test_the_first_event_of_a_job_names_what_caused_it_and_the_next_does_not(
+    say: Any, lines: Lines
+) -> None:
+    with narration_context(correlation_id="c", cause=("caller-event",)):
+        first = say("receive", "Received")
+        with narration_context(job_id="j-1") as job:
+            say("start", "Started")
+            say("end", "Ended")
+        say("answer", "Answered")
+
+    causes = [json.loads(line).get("cause") for line in lines.lines]
+    assert causes == [["caller-event"], [first], None, [job.trail.last]]
+
+
+@pytest.mark.parametrize(
+    ("template", "fields", "human"),
+    [
+        ("Loaded {model}", {}, "Loaded {model}"),
+        ("Took {ms:d} ms", {"ms": "fast"}, "Took fast ms"),
+        ("Broken {", {}, "Broken {"),
+        ("A {x!r} b", {"x": "q"}, "A 'q' b"),
+        ("{a} and {b}", {"a": 1}, "1 and {b}"),
+    ],
+)
+def test_a_template_that_cannot_be_filled_says_what_it_can(
+    say: Any, lines: Lines, template: str, fields: dict[str, Any], human: str
+) -> None:
+    say("act", template, **fields)
+
+    assert lines.fields()["human"] == human
+
+
+def test_an_emitter_cannot_be_given_another_provenance_by_a_field(say: Any, lines: Lines) -> None:
+    say("act", "Acting", seq=99, service="other", human="forged")
+
+    fields = lines.fields()
+    assert (fields["seq"], fields["service"], fields["human"]) == (1, "worker", "Acting")
+    assert (fields["given_seq"], fields["given_service"]) == (99, "other")
+
+
+class Hostile:
+    """An object whose every method fails."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+    __str__ = __repr__
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        math.nan,
+        2**200,
+        object(),
+        Hostile(),
+        b"\xff",
+        "\ud800",
+        {1: {2: {3}}},
+        [[[[[[[[[]]]]]]]]],
+        {"k": Hostile()},
+        RuntimeError("x"),
+    ],
+)
+def test_any_value_gives_one_readable_line(say: Any, lines: Lines, value: object) -> None:
+    say("act", "Got {value}", value=value)
+
+    assert len(lines.lines) == 1
+    assert lines.lines[0].count(b"\n") == 1
+    assert isinstance(decode(lines.lines[0]), Event)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    text=st.text(),
+    fields=st.dictionaries(
+        st.text(min_size=1, max_size=8),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=8,
+        ),
+        max_size=6,
+    ),
+)
+def test_whatever_is_narrated_one_line_is_read_back(text: str, fields: dict[str, Any]) -> None:
+    lines = Lines()
+    narrator = Narrator(Identity("worker", "0.1.0", "worker-1"), lines)
+
+    narrator.emit("act", text, "actor", "info", None, True, fields)
+
+    (line,) = lines.lines
+    assert line.endswith(b"\n")
+    assert b"\n" not in line[:-1]
+    assert json.loads(line)["action"] == "act"
+
+
+@pytest.mark.parametrize("size", [70_000, 300_000, 2_000_000])
+def test_longer_text_is_cut_to_a_line_and_marked(say: Any, lines: Lines, size: int) -> None:
+    with narration_context(correlation_id="c-1", baggage="b" * size):
+        say("act", "Said {text}", text="ä" * size, also={"nested": ["x" * size]})
+
+    assert len(lines.lines[0]) <= MAX_LINE_BYTES
+    fields = lines.fields()
+    assert fields["correlation_id"] == "c-1"
+    assert re.search(r"… \[cut \d+ characters\]$", fields["text"])
+
+
+def test_secrets_are_redacted_wherever_they_are(say: Any, lines: Lines) -> None:
+    secret = "sk-" + "a1B2" * 10
+    stream = Stream("j-1")
+    with narration_context(job_id="j-1", channel=stream, note=f"key {secret}"):
+        say(
+            "act",
+            f"Using {secret}, then Bearer {{ticket}} and {{text}}",
+            ticket="q" * 30,
+            text=f"x{secret}",
+            password="hunter2hunter2",
+            deep={"list": [secret], secret: 1},
+        )
+
+    for line in (*lines.lines, *stream.lines):
+        text = line.decode()
+        assert secret not in text
+        assert "hunter2" not in text
+        assert "q" * 30 not in text
+
+
+def test_control_and_zero_width_characters_do_not_reach_a_line(say: Any, lines: Lines) -> None:
+    say("act", "a\r\nb\x00c\u200bd\u2028e", note="x\x1b[31m\u202ey")
+
+    fields = lines.fields()
+    assert not re.search("[\x00-\x1f\u200b-\u200f\u2028-\u202e]", fields["human"] + fields["note"])
+
+
+def run(program: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        timeout=30,
+        check=True,
+        env={**os.environ, **environ},
+    )
+
+
+def test_a_filtered_level_writes_nothing_and_returns_none() -> None:
+    done = run(
+        "from pytest_narration.emit import *\n"
+        "configure('svc', level='warn')\n"
+        "assert narrate('a', 'A') is None and narrate('b', 'B', level='error')\n"
+    )
+
+    assert [json.loads(line)["action"] for line in done.stdout.splitlines()] == ["b"]
+
+
+def test_the_environment_sets_level_and_service_of_a_process_that_does_not_configure() -> None:
+    done = run(
+        "from pytest_narration.emit import narrate; narrate('a', 'A', level='debug')",
+        NARRATION_LEVEL="debug",
+        NARRATION_SERVICE="billing",
+    )
+
+    assert json.loads(done.stdout)["service"] == "billing"
+
+
+def test_development_mode_says_which_line_narrates() -> None:
+    done = run(
+        "from pytest_narration.emit import *\nconfigure('svc', development=True)\nnarrate('a', 'A')"
+    )
+
+    assert json.loads(done.stdout)["source_location"] == "<string>:3"
+
+
+def test_a_forked_child_is_an_instance_of_its_own() -> None:
+    done = run(
+        "import os\n"
+        "from pytest_narration.emit import *\n"
+        "configure('svc')\n"
+        "narrate('parent', 'Before')\n"
+        "pid = os.fork()\n"
+        "narrate('child' if pid == 0 else 'parent', 'After')\n"
+        "os._exit(0) if pid == 0 else os.waitpid(pid, 0)\n"
+    )
+
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    instances = {event["instance"] for event in events}
+    assert len(instances) == 2
+    assert sorted((e["action"], e["seq"]) for e in events) == [
+        ("child", 1),
+        ("parent", 1),
+        ("parent", 2),
+    ]
+
+
+def test_a_call_with_nonsense_does_not_raise() -> None:
+    done = run(
+        "from pytest_narration.emit import *\n"
+        "class H:\n"
+        "    def __repr__(self): raise RuntimeError\n"
+        "    __str__ = __repr__\n"
+        "narrate(H(), H(), actor=H(), level=H(), cute=H())\n"
+        "narrate('fine', 'Fine')\n"
+    )
+
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[-1]["action"] == "fine"
+    assert events[0]["action"] == "narration_failed"
+
+
+def test_importing_emit_brings_in_neither_pytest_nor_anything_heavy() -> None:
+    done = run(
+        "import sys, pytest_narration.emit\n"
+        "heavy = {'pytest', 'httpx', 'aiohttp', 'starlette', 'torch', 'docker', 'jsonschema',"
+        " 'opentelemetry', 'asyncio'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+
+    assert done.stdout.strip() == b"[]"
