@@ -9,9 +9,13 @@
         narrate("tokenize", "Tokenized prompt ({tokens_in} tokens)", tokens_in=7)
 
 It imports neither pytest nor anything heavy: msgspec, and a compiled matcher for redaction.
+Middleware is in :mod:`.asgi` and :mod:`.wsgi`, client hooks in :mod:`.clients_httpx`,
+:mod:`.clients_aiohttp` and :mod:`.clients_requests`.
 """
 
+from .asgi import NarrationMiddleware
 from .context import Channel, Context, Trail, current_context, narration_context
+from .headers import Incoming, extract, inject, learn
 from .identity import Identity, new_id
 from .process import configure, flush, identity, narrate, subscribe
 
@@ -19,11 +23,16 @@ __all__ = [
     "Channel",
     "Context",
     "Identity",
+    "Incoming",
+    "NarrationMiddleware",
     "Trail",
     "configure",
     "current_context",
+    "extract",
     "flush",
     "identity",
+    "inject",
+    "learn",
     "narrate",
     "narration_context",
     "new_id",

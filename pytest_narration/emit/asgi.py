@@ -12,8 +12,8 @@ from typing import Any
 
 from .context import Context, _current, current_context
 from .headers import Incoming, extract, narrate_replaced, response_headers
-from .narrator import narrate
 from .otel import require, serving
+from .process import narrate
 
 __all__ = ["NarrationMiddleware"]
 

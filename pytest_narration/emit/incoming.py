@@ -14,8 +14,8 @@ import msgspec
 
 from .context import narration_context
 from .identity import new_id
-from .narrator import narrate
 from .otel import current_span
+from .process import narrate
 from .tracecontext import (
     RANDOM,
     SAMPLED,

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from .context import _current, current_context
 from .headers import extract, narrate_replaced, response_headers
-from .narrator import narrate
 from .otel import require, serving
+from .process import narrate
 
 __all__ = ["NarrationMiddleware"]
 
