@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .tokens import VOCAB
 
@@ -91,7 +91,9 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocab, config.width)
-        self.blocks = nn.ModuleList(_Block(config, layer) for layer in range(config.layers))
+        # A ModuleList forgets the type of what it holds.
+        self._path = [_Block(config, layer) for layer in range(config.layers)]
+        self.blocks = nn.ModuleList(self._path)
         self.norm = _RMSNorm(config.width)
         self.head = nn.Linear(config.width, config.vocab)
         cos, sin = _rotations(config)
@@ -106,7 +108,7 @@ class Transformer(nn.Module):
         ids = torch.tensor([tokens], device=cache.rows.device)
         x = self.embedding(ids)
         turn = self.cos[:length], self.sin[:length]
-        for block in self.blocks:
+        for block in self._path:
             x = block.read(x, turn, cache, slot)
         # Float32, whatever the weights are: sampling and the finiteness check read these.
         logits: Tensor = self.head(self.norm(x[0, -1])).float()
@@ -123,7 +125,7 @@ class Transformer(nn.Module):
         x = self.embedding(torch.tensor(tokens, device=device)[:, None])
         turn = self.cos[at][:, None, None], self.sin[at][:, None, None]
         seen = (self.places <= at[:, None])[:, None, None]
-        for block in self.blocks:
+        for block in self._path:
             x = block.step(x, turn, seen, at, cache)
         logits: Tensor = self.head(self.norm(x[:, 0])).float()
         return logits
@@ -149,7 +151,7 @@ class _Block(nn.Module):
         length = x.shape[1]
         cache.keys[self.layer, slot, :, :length] = key[0]
         cache.values[self.layer, slot, :, :length] = value[0]
-        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         return self._finish(x, mixed)
 
     def step(
@@ -160,12 +162,10 @@ class _Block(nn.Module):
         keys, values = cache.keys[self.layer], cache.values[self.layer]
         keys[cache.rows, :, at] = key[:, :, 0]
         values[cache.rows, :, at] = value[:, :, 0]
-        mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=seen)
+        mixed = functional.scaled_dot_product_attention(query, keys, values, attn_mask=seen)
         return self._finish(x, mixed)
 
-    def _project(
-        self, x: Tensor, turn: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _project(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Return query, key and value, each [row, head, length, dim], positions turned in."""
         rows, length, width = x.shape
         parts = self.attention_in(self.attention_norm(x))
@@ -177,7 +177,7 @@ class _Block(nn.Module):
     def _finish(self, x: Tensor, mixed: Tensor) -> Tensor:
         x = x + self.attention_out(mixed.transpose(1, 2).reshape(x.shape))
         gate, up = self.forward_in(self.forward_norm(x)).chunk(2, dim=-1)
-        result: Tensor = x + self.forward_out(F.silu(gate) * up)
+        result: Tensor = x + self.forward_out(functional.silu(gate) * up)
         return result
 
 
@@ -187,7 +187,7 @@ class _RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        # Cheaper than F.rms_norm on a CPU, which puts it together from more parts.
+        # Cheaper than torch's own on a CPU, which puts it together from more parts.
         return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6) * self.weight
 
 
