@@ -217,7 +217,7 @@ class Narrator:
                 "error",
                 None,
                 False,
-                {"failed_action": str(action), "error_kind": type(error).__name__},
+                {"failed_action": plain(action), "error_kind": type(error).__name__},
             )
         except Exception:  # the arguments' own methods may raise anything
             return None
@@ -232,7 +232,7 @@ class Narrator:
             "template": template,
         }
         head = b"," + self._encode(fixed)[1:-1] + b","
-        site = _CallSite(head, template, self._redactor.sensitiveplaceholders(template))
+        site = _CallSite(head, template, self._redactor.sensitive_placeholders(template))
         if len(self._call_sites) >= _CACHE_LIMIT:
             # Only templates that are built at run time get here; starting over bounds them.
             self._call_sites.clear()
