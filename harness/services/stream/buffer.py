@@ -40,7 +40,11 @@ class JobStream:
     """
 
     def __init__(
-        self, job_id: str, *, limits: Limits = Limits(), done_marker: bool = False  # noqa: B008
+        self,
+        job_id: str,
+        *,
+        limits: Limits = Limits(),
+        done_marker: bool = False,
     ) -> None:
         self.job_id = job_id
         self.dropped = 0

@@ -7,7 +7,9 @@ stream, four fifths of the throughput.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
+import msgspec
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
@@ -57,16 +59,18 @@ class SseResponse:
         last_event_id: int | None = None,
         keep_alive: float = 15.0,
         status: int = 200,
+        headers: Iterable[tuple[bytes, bytes]] = (),
     ) -> None:
         self._reader = stream.attach(last_event_id)
         self._keep_alive = keep_alive
         self._status = status
+        self._headers = [*_HEADERS, *headers]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         leaving = asyncio.create_task(_close_when_gone(receive, self._reader))
         try:
             await send(
-                {"type": "http.response.start", "status": self._status, "headers": _HEADERS}
+                {"type": "http.response.start", "status": self._status, "headers": self._headers}
             )
             await self._write(send)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -99,8 +103,6 @@ async def _close_when_gone(receive: Receive, reader: Reader) -> None:
 
 
 def _too_slow(gone: ApiError) -> bytes:
-    import msgspec
-
     return msgspec.json.encode(
         {
             "type": "error",

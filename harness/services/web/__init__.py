@@ -10,6 +10,7 @@ from .application import Refusal, application
 from .body import MAX_BODY_BYTES, read_json, reply
 from .errors import ApiError
 from .fields import Fields
+from .metrics import Metrics
 from .parent import watch_parent
 from .server import Server, serve
 from .tokens import TOKEN_VARIABLE, MissingToken, Tokens, owner_of
@@ -19,6 +20,7 @@ __all__ = [
     "TOKEN_VARIABLE",
     "ApiError",
     "Fields",
+    "Metrics",
     "MissingToken",
     "Refusal",
     "Server",

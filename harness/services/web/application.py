@@ -1,8 +1,8 @@
 """Routes -> one ASGI application: narrated, authenticated, every refusal in the same envelope.
 
 From the outside in: the narration middleware gives the request its correlation id; the door
-compares tokens; Starlette's router routes; what a handler raises becomes an answer. So a refusal at any of
-these places still echoes the correlation id and can be narrated.
+compares tokens; Starlette's router routes; what a handler raises becomes an answer. So a refusal
+at any of these places still echoes the correlation id and can be narrated.
 """
 
 from __future__ import annotations

@@ -44,15 +44,15 @@ class Fields:
         if value is None:
             return None
         if not isinstance(value, str):
-            return self._complain(f"`{name}` must be a string, got {_kind(value)}")
-        if not shortest <= len(value) <= longest:
+            self.wrong(f"`{name}` must be a string, got {_kind(value)}")
+        elif not shortest <= len(value) <= longest:
             got = "an empty one" if not value else f"{len(value)}"
-            return self._complain(
-                f"`{name}` must have {shortest} to {longest} characters, got {got}"
-            )
-        if shortest and not blank and not value.strip():
-            return self._complain(f"`{name}` must not be blank")
-        return value
+            self.wrong(f"`{name}` must have {shortest} to {longest} characters, got {got}")
+        elif shortest and not blank and not value.strip():
+            self.wrong(f"`{name}` must not be blank")
+        else:
+            return value
+        return None
 
     def integer(
         self,
@@ -68,9 +68,9 @@ class Fields:
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, int):
-            self._complain(f"`{name}` must be an integer, got {_kind(value)}")
+            self.wrong(f"`{name}` must be an integer, got {_kind(value)}")
         elif not lowest <= value <= highest:
-            self._complain(f"`{name}` must be {lowest} to {highest}, got {_short(value)}")
+            self.wrong(f"`{name}` must be {lowest} to {highest}, got {_short(value)}")
         else:
             return value
         return default
@@ -83,23 +83,21 @@ class Fields:
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, int | float):
-            self._complain(f"`{name}` must be a number, got {_kind(value)}")
+            self.wrong(f"`{name}` must be a number, got {_kind(value)}")
         elif not lowest <= value <= highest:
-            self._complain(f"`{name}` must be {lowest} to {highest}, got {_short(value)}")
+            self.wrong(f"`{name}` must be {lowest} to {highest}, got {_short(value)}")
         else:
             return float(value)
         return default
 
-    def choice(
-        self, name: str, choices: tuple[str, ...], *, required: bool = False
-    ) -> str | None:
+    def choice(self, name: str, choices: tuple[str, ...], *, required: bool = False) -> str | None:
         """Take one of the given words; without one the first choice stands."""
         value = self._take(name, required)
         if value is None:
             return choices[0]
         if value not in choices:
             allowed = " or ".join(f'"{choice}"' for choice in choices)
-            self._complain(f"`{name}` must be {allowed}, got {_kind(value)}")
+            self.wrong(f"`{name}` must be {allowed}, got {_kind(value)}")
             return choices[0]
         chosen: str = value
         return chosen
@@ -115,7 +113,7 @@ class Fields:
         """
         for name in list(self._fields)[:5]:
             known = ", ".join(self._known)
-            self._complain(f"unknown field `{name[:40]}`; known are {known}")
+            self.wrong(f"unknown field `{name[:40]}`; known are {known}")
         if self._wrong:
             raise ApiError("invalid_request", "; ".join(self._wrong))
 
@@ -123,11 +121,8 @@ class Fields:
         self._known.append(name)
         value = self._fields.pop(name, None)
         if value is None and required:
-            self._complain(f"`{name}` is required")
+            self.wrong(f"`{name}` is required")
         return value
-
-    def _complain(self, complaint: str) -> None:
-        self._wrong.append(complaint)
 
 
 def _kind(value: object) -> str:

@@ -101,7 +101,12 @@ class Server:
                     hard_after=self._grace * 2 + 1,
                 )
             serving = asyncio.create_task(http.serve(sockets=[listener]))
-            await http.is_up.wait()
+            up = asyncio.create_task(http.is_up.wait())
+            await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                up.cancel()
+                await serving
+                return 1
             bound = asyncio.create_task(self._announce(_shown(self._host, port), port))
             await self._stopping.wait()
             await self._wind_down(bound)

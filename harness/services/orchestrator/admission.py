@@ -1,0 +1,57 @@
+"""A request body -> a :class:`JobRequest`, or one answer that names everything wrong with it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from ..web import Fields
+
+__all__ = ["MAX_PROMPT_CHARS", "MAX_TIMEOUT_MS", "MAX_TOKENS", "JobRequest", "read_job"]
+
+MAX_PROMPT_CHARS = 32_768
+"""What the control plane lets pass; a model's own context is shorter, and its worker says so."""
+MAX_TOKENS = 4_096
+MAX_SEED = (1 << 63) - 1
+MAX_TEMPERATURE = 10.0
+MAX_TIMEOUT_MS = 600_000
+
+CORRELATION_SHAPE = r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}"
+_is_correlation = re.compile(CORRELATION_SHAPE).fullmatch
+
+
+class JobRequest(NamedTuple):
+    """What a client wants inferred."""
+
+    prompt: str
+    max_tokens: int
+    seed: int | None
+    temperature: float | None
+    timeout_ms: int | None
+
+    def body(self) -> dict[str, Any]:
+        """Return the body for the next service; what the client left open stays open."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+def read_job(body: object) -> tuple[JobRequest, str | None]:
+    """Return the job and the correlation id that the body names, if it names one.
+
+    :raises ApiError: 400 with every complaint.
+    """
+    fields = Fields(body)
+    fields.choice("operation", ("infer",))
+    prompt = fields.text("prompt", required=True, longest=MAX_PROMPT_CHARS)
+    max_tokens = fields.integer("max_tokens", lowest=1, highest=MAX_TOKENS, default=64)
+    seed = fields.integer("seed", lowest=0, highest=MAX_SEED)
+    temperature = fields.number("temperature", lowest=0.0, highest=MAX_TEMPERATURE)
+    timeout_ms = fields.integer("timeout_ms", lowest=1, highest=MAX_TIMEOUT_MS)
+    correlation_id = fields.text("correlation_id", longest=128)
+    if correlation_id is not None and not _is_correlation(correlation_id):
+        fields.wrong(
+            "`correlation_id` must be letters, digits and . _ : - and begin with a letter or digit"
+        )
+    fields.done()
+    assert prompt is not None
+    assert max_tokens is not None
+    return JobRequest(prompt, max_tokens, seed, temperature, timeout_ms), correlation_id
