@@ -17,6 +17,7 @@ from .identity import new_id
 from .otel import current_span
 from .process import narrate
 from .tracecontext import (
+    MAX_STATE_CHARS,
     RANDOM,
     SAMPLED,
     Member,
@@ -94,9 +95,9 @@ class TraceState(str):
     trace_id: str
     flags: int
 
-    def __new__(cls, text: str, *, trace_id: str, flags: int) -> TraceState:
+    def __new__(cls, text: str, trace_id: str, flags: int) -> TraceState:
         """Join the header value without our own member to the trace's id and W3C flags."""
-        self = super().__new__(cls, text)
+        self = str.__new__(cls, text)
         self.trace_id = trace_id
         self.flags = flags
         return self
@@ -151,9 +152,9 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
                 "parent_span_id": self.parent_span_id if same else None,
                 "tracestate": TraceState(
                     self.tracestate if same else span.tracestate,
-                    trace_id=span.trace_id,
+                    span.trace_id,
                     # The SDK drops the flag, although the trace id stays as random as it was.
-                    flags=span.flags | (self.trace_flags & RANDOM if same else 0),
+                    span.flags | (self.trace_flags & RANDOM if same else 0),
                 ),
             }
         return narration_context(**(bound | values))
@@ -250,18 +251,24 @@ def _continue(
     """Return the state to send on, the caller's narrating span, and the causes."""
     if trace is None:
         # "If the vendor failed to parse traceparent, it MUST NOT attempt to parse tracestate."
-        return TraceState("", trace_id=new_trace_id(), flags=SAMPLED | RANDOM), None, ()
-    others: tuple[Member, ...] = ()
+        return TraceState("", new_trace_id(), SAMPLED | RANDOM), None, ()
     caller_span = trace.parent_id
     cause: tuple[str, ...] = ()
+    text = ""
     if states:
         members = parse_tracestate(states) or ()
-        others = tuple([member for member in members if member[0] != MEMBER_KEY])
-        if len(others) < len(members):
-            parts = dict(members)[MEMBER_KEY].split(";")
-            cause = tuple([part for part in parts[:MAX_CAUSES] if _event_id(part)])
-            if parts[-1].startswith("p:") and is_span_id(parts[-1][2:]):
-                caller_span = parts[-1][2:]
-        others = fit_members(others)
-    state = TraceState(format_tracestate(others), trace_id=trace.trace_id, flags=trace.flags)
-    return state, caller_span, cause
+        others: list[Member] = []
+        for member in members:
+            if member[0] != MEMBER_KEY:
+                others.append(member)
+                continue
+            *ids, last = member[1].split(";")
+            if last.startswith("p:") and is_span_id(last[2:]):
+                caller_span = last[2:]
+            else:
+                ids.append(last)
+            cause = tuple([known for known in ids[:MAX_CAUSES] if _event_id(known)])
+        text = format_tracestate(others)
+        if len(text) > MAX_STATE_CHARS:
+            text = format_tracestate(fit_members(tuple(others)))
+    return TraceState(text, trace.trace_id, trace.flags), caller_span, cause

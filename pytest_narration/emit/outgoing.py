@@ -135,9 +135,10 @@ def _outgoing(context: Context | None) -> dict[str, str]:
     state = _trace(context, span)
     parent_id = span.span_id if span is not None and span.is_call else new_span_id()
     sent["traceparent"] = format_traceparent(state.trace_id, parent_id, state.flags)
-    listed = f"{own},{_with_room(state)}" if own and state else own or state
-    if listed:
-        sent["tracestate"] = str(listed)
+    if state:
+        sent["tracestate"] = f"{own},{_with_room(state)}" if own else str(state)
+    elif own:
+        sent["tracestate"] = own
     return sent
 
 
@@ -147,8 +148,8 @@ def _trace(context: Context | None, span: RunningSpan | None) -> TraceState:
     if span is not None:
         if isinstance(state, TraceState) and state.trace_id == span.trace_id:
             flags = span.flags | state.flags & RANDOM
-            return TraceState(state, trace_id=span.trace_id, flags=flags)
-        return TraceState(_others(span.tracestate), trace_id=span.trace_id, flags=span.flags)
+            return TraceState(state, span.trace_id, flags)
+        return TraceState(_others(span.tracestate), span.trace_id, span.flags)
     trace_id = context.values.get("trace_id") if context is not None else None
     if isinstance(state, TraceState):
         if trace_id is None or trace_id == state.trace_id:
@@ -156,13 +157,13 @@ def _trace(context: Context | None, span: RunningSpan | None) -> TraceState:
         state = None
     text = _others(state) if state else ""
     if is_trace_id(trace_id):
-        return TraceState(text, trace_id=str(trace_id), flags=SAMPLED)
+        return TraceState(text, trace_id, SAMPLED)
     correlation = context.values.get("correlation_id") if context is not None else None
     if is_id(correlation):
         # Each call of one correlation is in one trace, also where nobody bound a trace id.
-        derived = hashlib.blake2b(str(correlation).encode(), digest_size=16).hexdigest()
-        return TraceState(text, trace_id=derived, flags=SAMPLED)
-    return TraceState(text, trace_id=new_trace_id(), flags=SAMPLED | RANDOM)
+        derived = hashlib.blake2b(correlation.encode(), digest_size=16).hexdigest()
+        return TraceState(text, derived, SAMPLED)
+    return TraceState(text, new_trace_id(), SAMPLED | RANDOM)
 
 
 def _others(text: str) -> str:
