@@ -11,15 +11,27 @@ import asyncio
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
+from ..event import Event
 from .emitters import Death, Silence
 from .records import Record
 from .where import Where
 
-__all__ = ["Expectation", "Pattern", "Progress", "State", "Steps", "Waiters", "run", "run_async"]
+__all__ = [
+    "Expectation",
+    "Pattern",
+    "Progress",
+    "State",
+    "Steps",
+    "Waited",
+    "Waiters",
+    "expectation",
+    "run",
+    "run_async",
+]
 
 _T = TypeVar("_T")
 
@@ -111,6 +123,20 @@ class Expectation:
 
     def __repr__(self) -> str:
         return repr(self._where)
+
+
+def expectation(
+    pattern: Pattern | Callable[[Event], bool] | None, where: dict[str, Any]
+) -> Pattern:
+    """Return what a test awaits: a pattern as it is, a function or keywords as one event."""
+    if pattern is None:
+        return Expectation(Where(where))
+    if where:
+        raise TypeError("pass a pattern or keyword conditions, not both")
+    # Not isinstance: a runtime-checkable Protocol would look at every member.
+    if hasattr(pattern, "start"):
+        return pattern
+    return Expectation(Where(predicate=pattern))
 
 
 class Waited(msgspec.Struct, frozen=True):

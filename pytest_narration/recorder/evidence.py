@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..event import Event
 from ..wire import Rejected
-from .records import Ending, Exchange, Frame, Record
+from .awaiting import Pattern, expectation
+from .records import Ending, Exchange, Frame, Match, Record
 from .where import Where
 
 if TYPE_CHECKING:
@@ -84,6 +85,24 @@ class Evidence:
         if self._correlation_id is None:
             return exchanges
         return [e for e in exchanges if self._correlation_id in _correlations(e)]
+
+    def match(
+        self,
+        pattern: Pattern | Callable[[Event], bool] | None = None,
+        /,
+        **where: Any,
+    ) -> Match | None:
+        """Judge what arrived so far as if it were all: what meets the pattern, or ``None``.
+
+        :param pattern: as for :meth:`~pytest_narration.recorder.Recorder.wait_for`.
+        """
+        progress = expectation(pattern, where).start()
+        for record in self.records():
+            progress.feed(record)
+            if progress.state != "open":
+                break
+        progress.finish()
+        return Match(progress.records) if progress.state == "met" else None
 
     def since(self, mark: int) -> View:
         """Return a view of what arrived at or after the mark, growing with the recorder."""
