@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..recorder import Record, Silence, Where
 from .steps import Step, told
@@ -11,6 +12,22 @@ if TYPE_CHECKING:
     from .nodes import All, Either, Not, Pattern, Then
 
 __all__ = ["AllStep", "EitherStep", "ThenStep"]
+
+
+Needed: TypeAlias = "Step | Pattern"
+"""A part that has begun, or one that has not."""
+
+
+def _joined(node: Then | All | Either, needed: Sequence[Needed]) -> str:
+    if len(needed) == 1:
+        return needed[0].shown_in(0)
+    return f" {node.sign} ".join(part.shown_in(node.binding) for part in needed)
+
+
+def _binding(node: Then | All | Either, needed: Sequence[Needed]) -> int:
+    if len(needed) != 1:
+        return node.binding
+    return needed[0].binding() if isinstance(needed[0], Step) else needed[0].binding
 
 
 class _Guards:
@@ -41,8 +58,9 @@ class _Guards:
                     return f"{node.inner!r} holds at the end"
         return ""
 
-    def shown(self, outer: Pattern) -> list[str]:
-        return [node._shown(outer) for node in self._nodes]
+    @property
+    def nodes(self) -> list[Not]:
+        return self._nodes
 
 
 class ThenStep(Step):
@@ -107,11 +125,14 @@ class ThenStep(Step):
             self.meet()
 
     def remaining(self) -> str:
-        shown = self._guards.shown(self.node)
-        if self._current is not None:
-            shown.append(self._current.shown_in(self.node))
-        shown += [part._shown(self.node) for part in self._rest]
-        return f" {self.node.sign} ".join(shown)
+        return _joined(self.node, self._needed())
+
+    def binding(self) -> int:
+        return _binding(self.node, self._needed())
+
+    def _needed(self) -> list[Needed]:
+        current = [self._current] if self._current is not None else []
+        return [*self._guards.nodes, *current, *self._rest]
 
     def awaited(self) -> list[Where]:
         return self._current.awaited() if self._current else []
@@ -140,7 +161,7 @@ class AllStep(Step):
             step.feed(record, hits)
         self._judge()
         if self.is_open and (broken := self._guards.broken_by(record, hits)):
-            before = " & ".join(step.shown_in(self.node) for step in self._open())
+            before = " & ".join(step.shown_in(self.node.binding) for step in self._open())
             self.fail(f"{broken} before {before}" if before else broken)
 
     def _judge(self) -> None:
@@ -171,9 +192,10 @@ class AllStep(Step):
                 self.meet()
 
     def remaining(self) -> str:
-        shown = self._guards.shown(self.node)
-        shown += [step.shown_in(self.node) for step in self._open()]
-        return f" {self.node.sign} ".join(shown)
+        return _joined(self.node, [*self._guards.nodes, *self._open()])
+
+    def binding(self) -> int:
+        return _binding(self.node, [*self._guards.nodes, *self._open()])
 
     def awaited(self) -> list[Where]:
         return [where for step in self._open() for where in step.awaited()]
@@ -220,7 +242,10 @@ class EitherStep(Step):
         self._judge()
 
     def remaining(self) -> str:
-        return f" {self.node.sign} ".join(step.shown_in(self.node) for step in self._open())
+        return _joined(self.node, self._open())
+
+    def binding(self) -> int:
+        return _binding(self.node, self._open())
 
     def awaited(self) -> list[Where]:
         return [where for step in self._open() for where in step.awaited()]

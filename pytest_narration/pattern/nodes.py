@@ -81,8 +81,9 @@ class Pattern:
             "combine patterns with >> & | ~, and ask recorder.match(pattern)"
         )
 
-    def _shown(self, outer: Pattern | type[Pattern]) -> str:
-        return f"({self!r})" if self.binding <= outer.binding else repr(self)
+    def shown_in(self, binding: int) -> str:
+        """Return the pattern as written inside an operator that binds so tightly."""
+        return f"({self!r})" if self.binding <= binding else repr(self)
 
 
 class Single(Pattern):
@@ -114,7 +115,7 @@ class _Composite(Pattern):
             yield from part.leaves()
 
     def __repr__(self) -> str:
-        return f" {self.sign} ".join(part._shown(self) for part in self.parts)
+        return f" {self.sign} ".join(part.shown_in(self.binding) for part in self.parts)
 
 
 class Then(_Composite):
@@ -174,7 +175,7 @@ class Not(_Wrapping):
         return self.inner
 
     def __repr__(self) -> str:
-        return f"~{self.inner._shown(self)}"
+        return f"~{self.inner.shown_in(self.binding)}"
 
 
 class Times(_Wrapping):
@@ -194,7 +195,7 @@ class Times(_Wrapping):
         return steps.TimesStep(self, previous)
 
     def __repr__(self) -> str:
-        return f"{self.inner._shown(self)} * {self.times}"
+        return f"{self.inner.shown_in(self.binding)} * {self.times}"
 
 
 class Within(_Wrapping):
@@ -216,14 +217,7 @@ class Within(_Wrapping):
 
     def __repr__(self) -> str:
         by = "" if self.by == "arrival" else f", by={self.by!r}"
-        return f"{self.inner._shown(_CALL)}.within({self.seconds:g}{by})"
-
-
-class _Call(Pattern):
-    binding = 8
-
-
-_CALL = _Call()
+        return f"{self.inner.shown_in(steps.CALL)}.within({self.seconds:g}{by})"
 
 
 def event(predicate: Callable[[Event], bool] | None = None, /, **conditions: Any) -> Pattern:

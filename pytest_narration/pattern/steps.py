@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["NotStep", "SingleStep", "Step", "TimesStep", "told"]
 
 
+CALL = 8
+"""How tightly a method call binds what it is called on; see ``Pattern.binding``."""
+
+
 class Step:
     """What all steps can do; the base is a step that only records can move."""
 
@@ -56,10 +60,14 @@ class Step:
         """Say whether only dead emitters could still meet it."""
         return False
 
-    def shown_in(self, outer: Pattern) -> str:
-        """Return :meth:`remaining`, in parentheses where ``outer`` needs them."""
+    def binding(self) -> int:
+        """Return how tightly the outermost operator of :meth:`remaining` binds."""
+        return self.node.binding
+
+    def shown_in(self, binding: int) -> str:
+        """Return :meth:`remaining` as written inside an operator that binds so tightly."""
         text = self.remaining()
-        return f"({text})" if self.node.binding <= outer.binding else text
+        return f"({text})" if self.binding() <= binding else text
 
     def meet(self, *records: Record) -> None:
         self.state, self.records = "met", records or self.records
@@ -153,7 +161,7 @@ class TimesStep(Step):
     def remaining(self) -> str:
         came = self.node.times - self._left
         seen = f" ({came} of {self.node.times} came)" if came else ""
-        return f"{self.node.inner._shown(self.node)} * {self._left}{seen}"
+        return f"{self.node.inner.shown_in(self.node.binding)} * {self._left}{seen}"
 
     def awaited(self) -> list[Where]:
         return self._current.awaited()

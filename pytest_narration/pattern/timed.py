@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..recorder import Record, Silence, Where
 from .clock import moment
-from .steps import Step, told
+from .steps import CALL, Step, told
 
 if TYPE_CHECKING:
     from .nodes import Within
@@ -59,7 +59,7 @@ class LimitStep(Step):
 
     def remaining(self) -> str:
         by = "" if self.node.by == "arrival" else f", by={self.node.by!r}"
-        return f"{self._inner.shown_in(self.node)}.within({self.node.seconds:g}{by})"
+        return f"{self._inner.shown_in(CALL)}.within({self.node.seconds:g}{by})"
 
     def awaited(self) -> list[Where]:
         return self._inner.awaited()
