@@ -1,0 +1,59 @@
+"""Prefixes that tools put before each line when they interleave several programs.
+
+``docker compose logs``, ``kubectl logs --prefix``, foreman and honcho, concurrently, and the
+timestamps of ``docker logs -t`` and ``kubectl logs --timestamps``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..times import rfc3339
+from .peeled import Peeled
+
+__all__ = ["peel_compose", "peel_kubectl", "peel_label", "peel_timestamp"]
+
+_COMPOSE = re.compile(
+    rb"(?:\d\d:\d\d:\d\d )?([A-Za-z0-9][A-Za-z0-9_.-]{0,127}?)(?:([-_.])(\d{1,5}))?[ \t]{1,64}\| ?"
+)
+_KUBECTL = re.compile(rb"\[pod/([^/\]\s]{1,253})/([^\]\s]{1,253})\] ?")
+_LABEL = re.compile(rb"\[([A-Za-z0-9][\w.:@/-]{0,127})\] (?:([\w.-]{1,128}): )?(?=\{)")
+_TIMESTAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (?=.)")
+
+
+def peel_compose(line: bytes) -> Peeled | None:
+    """Peel ``api-1  | …``; the service is ``api``, the instance ``api-1``."""
+    match = _COMPOSE.match(line)
+    if not match:
+        return None
+    service, joint, number = (part.decode() if part else "" for part in match.groups())
+    instance = f"{service}{joint}{number}"
+    return Peeled(inner=line[match.end() :], stream=instance, service=service, instance=instance)
+
+
+def peel_kubectl(line: bytes) -> Peeled | None:
+    """Peel ``[pod/api-7d4b9-x2x/api] …``; the service is the container."""
+    match = _KUBECTL.match(line)
+    if not match:
+        return None
+    pod, container = match[1].decode("utf-8", "replace"), match[2].decode("utf-8", "replace")
+    return Peeled(
+        inner=line[match.end() :], stream=f"{pod}/{container}", service=container, instance=pod
+    )
+
+
+def peel_label(line: bytes) -> Peeled | None:
+    """Peel ``[api] {…}`` and ``[INFO] worker-gpu0-r1: {…}``, before a JSON object only."""
+    match = _LABEL.match(line)
+    if not match:
+        return None
+    label, name = match[1].decode(), (match[2] or b"").decode()
+    return Peeled(inner=line[match.end() :], stream=name or label, instance=name or None)
+
+
+def peel_timestamp(line: bytes) -> Peeled | None:
+    """Peel ``2024-05-01T10:00:00.123456789Z …``."""
+    match = _TIMESTAMP.match(line)
+    if not match:
+        return None
+    return Peeled(inner=line[match.end() :], timestamp=rfc3339(match[1].decode()))

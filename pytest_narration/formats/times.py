@@ -1,0 +1,69 @@
+"""A logger's time, in whatever unit or notation -> RFC 3339, UTC, milliseconds.
+
+Times are for people: order never rests on them, so a time that cannot be read is no error.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+__all__ = ["rfc3339"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBER = re.compile(r"\d{9,20}(?:\.\d{1,12})?$")
+_RFC3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+# "2024-05-01 10:00:00,123 +0200": datetime.fromisoformat wants a point and no space.
+_LOOSE = re.compile(
+    r"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,:](\d{1,9}))?\s*(Z|UTC|[+-]\d\d:?\d\d)?$"
+)
+
+
+def rfc3339(value: Any) -> str | None:
+    """Return the time as ``2024-05-01T10:00:00.123Z``, ``None`` when it cannot be told.
+
+    Numbers are seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by
+    their size. Without a zone the time is taken as UTC.
+    """
+    if isinstance(value, str):
+        if _RFC3339_UTC.match(value):
+            return value
+        value = value.strip()
+        if _NUMBER.match(value):
+            return _from_epoch(float(value))
+        return _from_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return _from_epoch(value)
+
+
+def _from_epoch(number: float) -> str | None:
+    size = abs(number)
+    # Seconds until the year 5138; each further unit is a thousand times finer.
+    for limit, per_millisecond in ((1e11, 0.001), (1e14, 1), (1e17, 1000), (1e20, 1_000_000)):
+        if size < limit:
+            if per_millisecond < 1:
+                # Rounding keeps 0.1 s in a binary float at 100 ms.
+                return _format(_EPOCH + timedelta(milliseconds=round(number * 1000)))
+            return _format(_EPOCH + timedelta(milliseconds=int(number // per_millisecond)))
+    return None
+
+
+def _from_text(text: str) -> str | None:
+    match = _LOOSE.match(text)
+    if not match:
+        return None
+    year, month, day, clock, fraction, zone = match.groups()
+    zone = "+00:00" if zone in (None, "Z", "UTC") else zone
+    try:
+        when = datetime.fromisoformat(
+            f"{year}-{month}-{day}T{clock}.{(fraction or '0')[:6].ljust(6, '0')}{zone}"
+        )
+        return _format(when.astimezone(UTC))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _format(when: datetime) -> str:
+    return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03d}Z"
