@@ -105,6 +105,16 @@ class Batch:
         self._cache = Cache(model.config, slots, weight.device, weight.dtype)
         self._free = list(reversed(range(slots)))
 
+    def warm_up(self) -> None:
+        """Compute something once: torch prepares its kernels on first use, a job should not wait.
+
+        It also proves that the device has the memory for a step, before anyone depends on it.
+        """
+        row = self.open(1, Sampler())
+        self.prefill(row, [BOS])
+        self.step([row])
+        self.close(row)
+
     def need(self, tokens_in: int, max_tokens: int) -> int:
         """Return the positions a job needs; an answer ends where the context does.
 

@@ -1,8 +1,8 @@
 """A safetensors file <-> the worker's :class:`~.model.Transformer`; and the tiny model itself.
 
-A checkpoint is compatible when its metadata says so: ``format`` is :data:`FORMAT` and ``config``
-is the JSON of a :class:`~.model.Config`; its tensors then have the names and shapes of that
-model. Anything else is refused with the first difference, before any memory is spent on it.
+A checkpoint is compatible when its metadata says so: under :data:`KEY` stands the JSON
+``{"format": FORMAT, "config": {…}}`` with the sizes of a :class:`~.model.Config`; its tensors then
+have the names and shapes of that model. Anything else is refused with the first difference, before any memory is spent on it.
 
 ``python -m harness.services.worker.checkpoint [PATH]`` writes the tiny checkpoint; a worker that
 is started with ``--model tiny`` writes it on its first use.
@@ -28,9 +28,22 @@ from .tokens import BOS, EOS, VOCAB
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["FORMAT", "TINY", "CheckpointError", "ensure_tiny", "load", "locate", "save", "tiny"]
+__all__ = [
+    "FORMAT",
+    "KEY",
+    "TINY",
+    "CheckpointError",
+    "ensure_tiny",
+    "load",
+    "locate",
+    "save",
+    "tiny",
+]
 
 FORMAT = "narration-decoder/1"
+KEY = "narration"
+"""The one key of the metadata: safetensors writes several in random order, and the tiny file
+shall have the same bytes everywhere."""
 TINY = Path(__file__).resolve().parents[2] / ".models" / "tiny.safetensors"
 """Where the tiny checkpoint is kept: generated, never committed."""
 
@@ -72,16 +85,15 @@ def load(path: Path, device: torch.device) -> Transformer:
 
     try:
         with safe_open(str(path), framework="pt") as file:
-            config = _config(path, file.metadata() or {})
+            config = _config(path, _metadata(file))
             with torch.device("meta"):
                 model = Transformer(config)
             _compare(path, file, model)
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path.name} cannot be read as safetensors: {error}") from error
-    # Rotary tables are computed, not stored: build them where numbers are real.
-    model = Transformer(config)
     model.load_state_dict(weights, assign=True)
+    model.make_tables()
     return model.to(device).eval().requires_grad_(False)
 
 
@@ -92,13 +104,13 @@ def save(model: Transformer, path: Path, *, note: Mapping[str, str] | None = Non
     """
     from safetensors.torch import save as to_bytes
 
-    metadata = {"format": FORMAT, "config": json.dumps(model.config.as_dict()), **(note or {})}
+    metadata = {"format": FORMAT, "config": model.config.as_dict(), **(note or {})}
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(to_bytes(tensors, metadata))
+            file.write(to_bytes(tensors, {KEY: json.dumps(metadata)}))
         Path(draft).chmod(0o644)
         Path(draft).replace(path)
     except BaseException:
@@ -157,12 +169,21 @@ def _is_current(path: Path) -> bool:
 
     try:
         with safe_open(str(path), framework="pt") as file:
-            return (file.metadata() or {}).get("recipe") == _RECIPE
+            return _metadata(file).get("recipe") == _RECIPE
     except (SafetensorError, OSError):
         return False
 
 
-def _config(path: Path, metadata: Mapping[str, str]) -> Config:
+def _metadata(file: Any) -> dict[str, Any]:
+    """Return what a checkpoint says about itself, ``{}`` when it says nothing of ours."""
+    try:
+        said = json.loads((file.metadata() or {}).get(KEY, "{}"))
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _config(path: Path, metadata: Mapping[str, Any]) -> Config:
     found = metadata.get("format")
     if found != FORMAT:
         raise CheckpointError(
@@ -170,7 +191,7 @@ def _config(path: Path, metadata: Mapping[str, str]) -> Config:
             f"{found!r}, expected {FORMAT!r}"
         )
     try:
-        config = Config(**json.loads(metadata.get("config", "")))
+        config = Config(**metadata.get("config", {}))
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path.name} has an unusable config: {error}") from error
     if config.vocab != VOCAB:

@@ -13,7 +13,14 @@ from pytest_narration.emit import narrate
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DEVICES", "DeviceUnavailable", "is_out_of_memory", "memory", "open_device"]
+__all__ = [
+    "DEVICES",
+    "DeviceUnavailable",
+    "is_out_of_memory",
+    "memory",
+    "open_device",
+    "repeat_exactly",
+]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 """What ``--device`` takes; ``auto`` is CUDA, else MPS, else CPU."""
@@ -33,7 +40,7 @@ def open_device(wanted: str, *, worker_id: str) -> torch.device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
-    _repeat_exactly()
+    repeat_exactly()
     kind = _choose(wanted)
     try:
         device = (
@@ -122,7 +129,7 @@ def _choose(wanted: str) -> str:
     return wanted
 
 
-def _repeat_exactly() -> None:
+def repeat_exactly() -> None:
     """Make the same input give the same bits: one thread, and no algorithm that races."""
     import torch
 

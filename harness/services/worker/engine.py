@@ -105,6 +105,7 @@ def _load(
     path = locate(model)
     loaded = load(path, device)
     batch = Batch(loaded, slots=slots, budget=kv_tokens)
+    batch.warm_up()
     narrate(
         "model_load",
         "Loaded model {model_ref} ({size_mb} MB, vocab {vocab})",

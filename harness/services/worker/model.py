@@ -40,6 +40,8 @@ class Config:
             value = getattr(self, field.name)
             if type(value) is not int or not 1 <= value <= _LARGEST:
                 raise ValueError(f"{field.name} is {value!r}, not an integer in 1..{_LARGEST}")
+        if self.context < 2:
+            raise ValueError("context is 1, which has no room for a prompt and its answer")
         if self.width % (2 * self.heads):
             # Rotary positions turn pairs of numbers within a head.
             raise ValueError(f"width {self.width} is no multiple of 2 x heads {self.heads}")
@@ -96,10 +98,14 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(self._path)
         self.norm = _RMSNorm(config.width)
         self.head = nn.Linear(config.width, config.vocab)
-        cos, sin = _rotations(config)
+        self.make_tables()
+
+    def make_tables(self) -> None:
+        """Compute what is no weight and so is in no checkpoint; again after a start on ``meta``."""
+        cos, sin = _rotations(self.config)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
-        self.register_buffer("places", torch.arange(config.context), persistent=False)
+        self.register_buffer("places", torch.arange(self.config.context), persistent=False)
 
     @torch.inference_mode()
     def prefill(self, tokens: list[int], cache: Cache, slot: int) -> Tensor:
