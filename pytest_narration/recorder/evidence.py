@@ -14,7 +14,7 @@ from ..event import Event
 from ..wire import Rejected
 from .awaiting import Pattern, expectation
 from .records import Ending, Exchange, Frame, Match, Record
-from .where import Where
+from .where import Where, accepts
 
 if TYPE_CHECKING:
     from . import Recorder
@@ -40,7 +40,8 @@ class Evidence:
         ``channel``, ``source``, ``stream``; see :func:`~pytest_narration.recorder.accepts`.
         """
         if self._correlation_id is not None:
-            if where.get("correlation_id", self._correlation_id) != self._correlation_id:
+            asked = where.get("correlation_id", self._correlation_id)
+            if not accepts(asked, self._correlation_id):
                 return []
             where["correlation_id"] = self._correlation_id
         return self._recorder._select(Where(where), self._start, self._stop)
