@@ -60,7 +60,8 @@ MAX_CAUSES: Final = 5
 Headers = Mapping[str, Any] | Iterable[tuple[str, Any]] | Iterable[tuple[bytes, bytes]]
 """What headers may look like; values that are no text are passed over."""
 
-_SHOWN_CHARS: Final = 24
+# Enough to find the caller by; too little of a token that ended up in the wrong header.
+_SHOWN_CHARS: Final = 12
 
 _id = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:\-]{{0,{MAX_ID_CHARS - 1}}}").fullmatch
 _unsafe = re.compile(r"[^A-Za-z0-9._:\-]").sub
@@ -153,7 +154,7 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
                 "tracestate": TraceState(
                     self.tracestate if same else span.tracestate,
                     span.trace_id,
-                    # The SDK drops the flag, although the trace id stays as random as it was.
+                    # An SDK of level 1 drops the flag; the trace id stays as random as it was.
                     span.flags | (self.trace_flags & RANDOM if same else 0),
                 ),
             }
@@ -242,6 +243,8 @@ def _refusal(offered: str) -> str | None:
 
 def _shown(offered: str) -> str:
     shown = _unsafe("?", offered[:_SHOWN_CHARS])
+    if not shown[0].isalnum():
+        shown = "?" + shown[1:]
     return shown if len(offered) <= _SHOWN_CHARS else f"{shown}… [{len(offered)} characters]"
 
 
