@@ -91,6 +91,7 @@ class Waits:
         __tracebackhide__ = True
         began = self._clock()
         progress = pattern.start()
+        last: tuple[float, int] | None = None
         with self._lock:
             position = self._log.position(since)
         while True:
@@ -99,12 +100,16 @@ class Waits:
                 now = self._clock()
                 silence = self._emitters.silent(now)
                 stop = len(self._log)
-            while position < stop and progress.state == "open":
-                position = self._feed(progress, position, stop)
-                if position < stop:
-                    yield 0.0
+            if now >= began + timeout:
+                # What arrives from here on is too late, or a fast source would keep us for ever.
+                now, stop = last = last or (now, stop)
+            position = self._feed(progress, position, stop)
+            if position < stop and progress.state == "open":
+                # Comes back to the top: a nap now would sleep through what arrived meanwhile.
+                yield 0.0
+                continue
             progress.tick(now)
-            if progress.state == "open" and now >= began + timeout:
+            if last is not None and progress.state == "open":
                 progress.finish()
                 if progress.state == "open":
                     raise WaitTimeout(self._told(progress, began, timeout, since))

@@ -119,6 +119,33 @@ def test_a_failing_predicate_reaches_the_test_and_no_producer(recorder: Recorder
     add(recorder, "a")
 
 
+def test_what_arrives_while_a_long_history_is_read_is_not_slept_through(
+    recorder: Recorder,
+) -> None:
+    """Its wake-up call comes while the wait is busy, and nothing arrives afterwards."""
+    add(recorder, "b" * MANY)
+    rest = iter("a")
+
+    def adding_once(event: Event) -> bool:
+        add(recorder, next(rest, ""))
+        return event.action == "a"
+
+    began = time.monotonic()
+    recorder.wait_for(adding_once, timeout=20)
+
+    assert time.monotonic() - began < 10
+
+
+def test_a_wait_ends_in_time_under_a_source_that_outruns_it(recorder: Recorder) -> None:
+    def two_more(event: Event) -> bool:
+        add(recorder, "bb")
+        return False
+
+    add(recorder, "b")
+    with pytest.raises(WaitTimeout):
+        recorder.wait_for(two_more, timeout=0.05)
+
+
 def test_every_record_is_matched_once_by_a_wait(recorder: Recorder) -> None:
     """A long history is not read again for each arrival."""
     add(recorder, "b" * MANY)
