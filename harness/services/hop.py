@@ -22,7 +22,7 @@ from .web import Tokens
 
 __all__ = ["Hop", "HopError"]
 
-_MAX_ERROR_BYTES = 64 * 1024
+_MAX_ANSWER_BYTES = 1 << 20
 
 
 class HopError(Exception):
@@ -58,19 +58,24 @@ class Hop:
         await self._session.close()
 
     async def call(
-        self, method: str, url: str, body: object = None, *, patience: float = 5.0
+        self,
+        method: str,
+        url: str,
+        body: object = None,
+        *,
+        timeout: float = 5.0,  # noqa: ASYNC109  of the whole call, whatever it waits for
     ) -> dict[str, Any]:
         """Send JSON and return the JSON object of the answer, ``{}`` when it has none.
 
-        :raises HopError: no answer in ``patience`` seconds, or one that is not 2xx.
+        :raises HopError: no answer in ``timeout`` seconds, or one that is not 2xx.
         """
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 async with self._session.request(
                     method, url, data=_encoded(body), headers=inject(_headers(body))
                 ) as answer:
                     learn(answer.headers)
-                    text = await answer.content.read(_MAX_ERROR_BYTES)
+                    text = await _read(answer)
                     if answer.status >= 300:
                         raise _refused(answer.status, text)
                     return _object(text)
@@ -104,7 +109,7 @@ class Hop:
                     )
                 learn(answer.headers)
                 if answer.content_type != "text/event-stream":
-                    text = await answer.content.read(_MAX_ERROR_BYTES)
+                    text = await _read(answer)
                     raise _refused(answer.status, text)
             except (TimeoutError, aiohttp.ClientError, OSError) as error:
                 raise _failed(error) from error
@@ -121,6 +126,15 @@ async def _chunks(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
             yield chunk
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise _failed(error) from error
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    text = b""
+    async for chunk in answer.content.iter_any():
+        text += chunk
+        if len(text) > _MAX_ANSWER_BYTES:
+            raise HopError("BAD_ANSWER", f"the answer is longer than {_MAX_ANSWER_BYTES} bytes")
+    return text
 
 
 def _encoded(body: object) -> bytes | None:

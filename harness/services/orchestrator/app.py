@@ -40,6 +40,7 @@ __all__ = ["Orchestrator"]
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _PUBLIC = frozenset({"/health", "/openapi.json"})
 _MAX_ID_CHARS = 128
+_TRACE = ("trace_id", "span_id", "parent_span_id")
 
 
 class Orchestrator:
@@ -124,7 +125,7 @@ class Orchestrator:
                 parent_job_id=parent_job_id,
                 correlation_id=correlation_id,
             )
-            narrate(
+            job.admitted_by = narrate(
                 "job_admit",
                 "Admitted job {job_id} (prompt {prompt_chars} chars, max_tokens {max_tokens})",
                 actor="admission",
@@ -282,6 +283,8 @@ def _beside(job: Job, branch: str) -> narration_context:
         job_id=job.id,
         parent_job_id=job.context.get("parent_job_id") if job.context is not None else None,
         task_id=branch,
+        cause=(job.admitted_by,) if job.admitted_by else (),
+        **{name: job.context.get(name) for name in _TRACE} if job.context is not None else {},
     )
 
 

@@ -67,6 +67,8 @@ class Job:
         self.ended_at = 0.0
         self.context: Context | None = None
         """The narration context that the job runs in, for what joins it from other requests."""
+        self.admitted_by: str | None = None
+        """The event that admitted it: it precedes whatever happens to the job from outside."""
         self.on_cancel: Callable[[], None] | None = None
         """What to do in the job's present phase when it is cancelled."""
 

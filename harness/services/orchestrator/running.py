@@ -6,8 +6,6 @@ Whatever happens to nodes on the way, the job's stream ends with exactly one ``e
 from __future__ import annotations
 
 import asyncio
-import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +15,7 @@ import msgspec
 from pytest_narration.emit import current_context, narrate, narration_context
 
 from ..hop import Hop, HopError
+from ..relay import JobFailed, bug, cancelled, relay
 from ..stream import ProtocolError, Upstream
 from ..web import ApiError
 from .jobs import Job, State
@@ -24,8 +23,6 @@ from .nodes import Node, NodeRegistry
 from .placement import Scheduler, Ticket
 
 __all__ = ["Patience", "Runner"]
-
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +37,6 @@ class Patience:
     """For a byte of a running job: nodes send a comment every two seconds."""
     cancel: float = 5.0
     """For a node's confirmation of a cancellation."""
-
-
-class _Failed(Exception):
-    """The job ends with an ``error``."""
-
-    def __init__(self, code: str, message: str, *, retryable: bool) -> None:
-        super().__init__(message)
-        self.data = {"type": "error", "code": code, "message": message, "retryable": retryable}
 
 
 class _Refused(Exception):
@@ -126,13 +115,12 @@ class Runner:
     async def _run(self, job: Job) -> None:
         try:
             outcome = await self._outcome(job)
-        except _Failed as failed:
+        except JobFailed as failed:
             outcome = failed.data
         except asyncio.CancelledError:
-            outcome = _Failed("SHUTTING_DOWN", "the orchestrator stops", retryable=True).data
-        except Exception:  # a bug of ours: the client still gets its end, the log the traceback
-            traceback.print_exc(file=sys.stderr)
-            outcome = _Failed("INTERNAL", "the orchestrator failed", retryable=False).data
+            outcome = JobFailed("SHUTTING_DOWN", "the orchestrator stops", retryable=True).data
+        except Exception:  # whatever fails here, the client gets its end
+            outcome = bug("orchestrator").data
         self._end(job, outcome)
 
     def _end(self, job: Job, outcome: dict[str, Any]) -> None:
@@ -174,7 +162,7 @@ class Runner:
     async def _outcome(self, job: Job) -> dict[str, Any]:
         deadline = asyncio.get_running_loop().time() + self._patience.queue
         if job.state is State.CANCELLING:
-            raise _cancelled()
+            raise cancelled()
         node = self._scheduler.take() or await self._queue(job, deadline, first=False)
         while True:
             try:
@@ -185,7 +173,7 @@ class Runner:
             finally:
                 self._scheduler.release(node)
             if job.state is State.CANCELLING:
-                raise _cancelled()
+                raise cancelled()
             job.state = State.QUEUED
             node = await self._queue(job, deadline, first=True)
 
@@ -206,19 +194,19 @@ class Runner:
                 node = await asyncio.shield(ticket)
         except TimeoutError:
             self._scheduler.leave(ticket)
-            raise _Failed(
+            raise JobFailed(
                 "QUEUE_TIMEOUT", "no node had a free slot in time", retryable=True
             ) from None
         except asyncio.CancelledError:
             self._scheduler.leave(ticket)
             raise
         if node is None:
-            raise _cancelled()
+            raise cancelled()
         return node
 
     async def _dispatch(self, job: Job, node: Node) -> dict[str, Any]:
         if job.state is State.CANCELLING:
-            raise _cancelled()
+            raise cancelled()
         job.state = State.RUNNING
         job.on_cancel = None
         job.node_id = node.id
@@ -244,10 +232,10 @@ class Runner:
                 started = True
                 return await self._relay(job, node, upstream, limit)
         except TimeoutError:
-            raise _cancelled() from None
+            raise cancelled() from None
         except HopError as error:
             if started:
-                raise _Failed(
+                raise JobFailed(
                     "NODE_LOST",
                     f"node {node.id} went away while the job ran: {error.kind}",
                     retryable=True,
@@ -255,7 +243,7 @@ class Runner:
             self._refused(node, error)
             raise _Refused from error
         except ProtocolError as error:
-            raise _Failed(
+            raise JobFailed(
                 "BAD_UPSTREAM", f"node {node.id} sent a broken stream: {error}", retryable=True
             ) from error
 
@@ -269,7 +257,7 @@ class Runner:
             error_kind=error.code or error.kind,
         )
         if 400 <= error.status < 500:
-            raise _Failed("INVALID_REQUEST", error.message, retryable=False) from error
+            raise JobFailed("INVALID_REQUEST", error.message, retryable=False) from error
 
     async def _relay(
         self, job: Job, node: Node, upstream: Upstream, limit: asyncio.Timeout
@@ -291,31 +279,28 @@ class Runner:
             actor="relay",
             node_id=node.id,
         )
-        last = ""
-        frames = 0
-        async for frame in upstream.frames():
-            self._nodes.alive(node)
-            frames += 1
-            if frame.type == "started":
-                remote_id = str(_decode(frame.data).get("job_id", ""))
-                if job.state is State.CANCELLING:
-                    cancel()
-            elif frame.type in ("end", "error"):
-                outcome = _decode(frame.data)
-            else:
-                last = frame.event_id or last
-                job.stream.send_data(frame.type, frame.data)
-        if last and job.context is not None:
-            # What was relayed precedes what is said from here on.
-            job.context.trail.pending.append(last)
+
+        def started(job_id: str) -> None:
+            nonlocal remote_id
+            remote_id = job_id
+            if job.state is State.CANCELLING:
+                cancel()
+
+        relayed = await relay(
+            upstream,
+            job.stream,
+            context=job.context,
+            on_started=started,
+            on_frame=lambda: self._nodes.alive(node),
+        )
         narrate(
             "relay_end",
             "Relayed job {job_id} from node {node_id}",
             actor="relay",
             node_id=node.id,
-            frames=frames,
+            frames=relayed.frames,
         )
-        return outcome
+        return relayed.outcome
 
     async def _cancel_remote(self, node: Node, remote_id: str) -> None:
         try:
@@ -334,7 +319,3 @@ class Runner:
 def _give_up(ticket: Ticket) -> None:
     if not ticket.done():
         ticket.set_result(None)
-
-
-def _cancelled() -> _Failed:
-    return _Failed("CANCELLED", "the job was cancelled", retryable=False)

@@ -1,0 +1,98 @@
+"""``python -m harness.services.pool_manager``: run one node until it is told to stop."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from pytest_narration.emit import configure, flush, narrate
+
+from ..web import MissingToken, Server, Tokens
+from .app import PoolManager
+from .capture import SharedSink
+from .engine import ProcessEngine
+from .settings import Settings, read_settings
+
+VERSION = "0.1.0"
+
+
+def main() -> int:
+    """Run; return the exit status."""
+    settings = read_settings()
+    try:
+        tokens = Tokens.from_environment()
+    except MissingToken as missing:
+        print(missing, file=sys.stderr)  # noqa: T201 - stderr is for people
+        return 2
+    sink = SharedSink(1, on_recovered=_on_recovered)
+    configure(service="pool-manager", version=VERSION, sink=sink)
+    try:
+        return _serve(settings, tokens, sink)
+    finally:
+        sink.let_go()
+        flush()
+
+
+def _serve(settings: Settings, tokens: Tokens, sink: SharedSink) -> int:
+    manager = PoolManager(settings, tokens, engine=ProcessEngine(), sink=sink)
+
+    async def on_bind(address: str, port: int) -> None:
+        _say("server_bind", "HTTP server listening on {address}", address=address, port=port)
+        await manager.start(address, port)
+
+    async def on_shutdown(reason: str) -> None:
+        _say("server_shutdown", "HTTP server shutting down gracefully", reason=reason)
+        await manager.stop()
+
+    def on_start(address: str) -> None:
+        narrate(
+            "startup",
+            "Starting pool manager of {node_id} on {address}",
+            actor="pool-manager",
+            node_id=settings.node_id,
+            pool_id=settings.pool_id,
+            address=address,
+        )
+
+    def on_bind_error(address: str, error_kind: str) -> None:
+        _say(
+            "error",
+            "Failed to bind {address}: {error_kind}",
+            level="error",
+            address=address,
+            error_kind=error_kind,
+        )
+
+    return Server(
+        manager.app,
+        host=settings.host,
+        port=settings.port,
+        on_start=on_start,
+        on_bind=on_bind,
+        on_bind_error=on_bind_error,
+        on_shutdown=on_shutdown,
+        grace=settings.grace,
+        parent_fd=settings.parent_fd,
+    ).run()
+
+
+def _say(action: str, template: str, **fields: Any) -> None:
+    narrate(action, template, actor="http-server", **fields)
+
+
+def _on_recovered(drops: Any) -> None:
+    narrate(
+        "narration_dropped",
+        "Dropped {dropped} lines while stdout did not take them: {error_kind}",
+        actor="narration-sink",
+        level="warn",
+        sse=False,
+        dropped=drops.count,
+        error_kind=drops.why,
+        first_seq=drops.first_seq,
+        last_seq=drops.last_seq,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

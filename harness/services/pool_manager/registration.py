@@ -1,0 +1,138 @@
+"""A node's membership: registers with the orchestrator and keeps saying that it lives.
+
+An orchestrator that cannot be reached, forgets the node or starts anew changes nothing here but
+that the node registers again as soon as it can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from pytest_narration.emit import identity, narrate, narration_context, new_id
+
+from ..hop import Hop, HopError
+from .settings import Settings
+
+__all__ = ["Registration"]
+
+_ACTOR = "node-agent"
+
+
+class Registration:
+    """Belongs to the event loop.
+
+    :param capacity: gives what a heartbeat says: ``{"slots": 4, "workers_ready": 1, ...}``.
+    """
+
+    def __init__(
+        self, settings: Settings, hop: Hop, address: str, capacity: Callable[[], dict[str, int]]
+    ) -> None:
+        self._settings = settings
+        self._hop = hop
+        self._address = address
+        self._capacity = capacity
+        self._url = settings.orchestrator_url.rstrip("/")
+        self._news = asyncio.Event()
+        self._is_registered = False
+        self._is_failing = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Register, and beat until stopped."""
+        self._task = asyncio.create_task(self._run())
+
+    def kick(self) -> None:
+        """Beat now: the capacity changed."""
+        self._news.set()
+
+    async def stop(self) -> None:
+        """Say goodbye, if the orchestrator listens."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        if not self._is_registered:
+            return
+        with narration_context(correlation_id=new_id(), actor=_ACTOR):
+            narrate(
+                "node_deregister",
+                "Deregistering node {node_id} at {target}",
+                node_id=self._settings.node_id,
+                target=self._url,
+            )
+            with contextlib.suppress(HopError):  # it will miss our heartbeats
+                await self._hop.call("DELETE", f"{self._url}/v2/nodes/{self._settings.node_id}")
+
+    async def _run(self) -> None:
+        # One correlation id for the membership: what the orchestrator says of this node joins it.
+        with narration_context(correlation_id=new_id(), actor=_ACTOR):
+            while True:
+                self._news.clear()
+                if self._is_registered or await self._register():
+                    await self._beat()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._settings.heartbeat):
+                        await self._news.wait()
+
+    async def _register(self) -> bool:
+        if not self._is_failing:
+            narrate(
+                "node_register",
+                "Registering node {node_id} at {target}",
+                node_id=self._settings.node_id,
+                target=self._url,
+            )
+        try:
+            await self._hop.call(
+                "POST",
+                f"{self._url}/v2/nodes/register",
+                {
+                    "node_id": self._settings.node_id,
+                    "address": self._address,
+                    "pool_id": self._settings.pool_id,
+                    "instance": identity().instance,
+                    "heartbeat_ms": round(self._settings.heartbeat * 1000),
+                },
+                timeout=self._patience,
+            )
+        except HopError as error:
+            self._failed("Registration at {target} failed: {error_kind}", error)
+            return False
+        self._is_registered = True
+        return True
+
+    async def _beat(self) -> None:
+        try:
+            await self._hop.call(
+                "POST",
+                f"{self._url}/v2/nodes/{self._settings.node_id}/heartbeat",
+                {"instance": identity().instance, **self._capacity()},
+                timeout=self._patience,
+            )
+        except HopError as error:
+            if error.status == 404:
+                self._is_registered = False
+                self._news.set()
+            self._failed("Heartbeat to {target} failed: {error_kind}", error)
+            return
+        if self._is_failing:
+            self._is_failing = False
+            narrate("heartbeat_recover", "Heartbeat to {target} is back", target=self._url)
+
+    @property
+    def _patience(self) -> float:
+        return max(1.0, self._settings.heartbeat)
+
+    def _failed(self, template: str, error: HopError) -> None:
+        # Once for each outage: its length shows in the time until the recovery.
+        if self._is_failing:
+            return
+        self._is_failing = True
+        narrate(
+            "error",
+            template,
+            level="warn",
+            target=self._url,
+            error_kind=error.code or error.kind,
+        )
