@@ -1,0 +1,234 @@
+"""Clients carry the context to a real server and learn from its answers."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import httpx
+import pytest
+
+from pytest_narration.emit import narrate, narration_context
+from pytest_narration.emit.clients_aiohttp import aiohttp_trace_config
+from pytest_narration.emit.clients_httpx import (
+    AsyncNarrationTransport,
+    NarrationTransport,
+    instrument_httpx,
+)
+from pytest_narration.emit.clients_requests import NarrationAdapter, instrument_requests
+from pytest_narration.emit.headers import extract
+from pytest_narration.errors import MissingExtra
+
+EVENT = "01890a5d-ac96-774b-bcce-b302099a8057"
+HOP = "01890a5d-ac96-774b-bcce-b302099a8058"
+
+
+class Server:
+    """Records the headers of each request; ``/hop`` redirects to ``/``."""
+
+    def __init__(self) -> None:
+        self.requests: list[list[tuple[str, str]]] = []
+
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        self.requests.append(environ["narration.headers"])
+        if environ["PATH_INFO"] == "/hop":
+            start_response("307 Hop", [("Location", "/"), ("X-Narration-Cause", HOP)])
+        else:
+            start_response("200 OK", [("X-Narration-Cause", EVENT)])
+        return [b""]
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        class Handler(WSGIRequestHandler):
+            def get_environ(self) -> dict[str, Any]:
+                return {**super().get_environ(), "narration.headers": self.headers.items()}
+
+            def log_message(self, format: str, *args: Any) -> None: ...
+
+        class Threaded(socketserver.ThreadingMixIn, WSGIServer):
+            daemon_threads = True
+
+        with make_server("127.0.0.1", 0, self, Threaded, Handler) as server:
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+            thread.start()
+            try:
+                yield f"http://127.0.0.1:{server.server_port}"
+            finally:
+                server.shutdown()
+                thread.join(5)
+
+
+def with_httpx_transport(url: str) -> None:
+    with httpx.Client(transport=NarrationTransport(), follow_redirects=True) as client:
+        client.get(url).raise_for_status()
+
+
+def with_httpx_async_transport(url: str) -> None:
+    async def call() -> None:
+        transport = AsyncNarrationTransport()
+        async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
+            (await client.get(url)).raise_for_status()
+
+    asyncio.run(call())
+
+
+def with_httpx_hooks(url: str) -> None:
+    with instrument_httpx(httpx.Client(follow_redirects=True)) as client:
+        client.get(url).raise_for_status()
+
+
+def with_httpx_async_hooks(url: str) -> None:
+    async def call() -> None:
+        async with instrument_httpx(httpx.AsyncClient(follow_redirects=True)) as client:
+            (await client.get(url)).raise_for_status()
+
+    asyncio.run(call())
+
+
+def with_aiohttp(url: str) -> None:
+    import aiohttp
+
+    async def call() -> None:
+        async with (
+            aiohttp.ClientSession(trace_configs=[aiohttp_trace_config()]) as session,
+            session.get(url) as answer,
+        ):
+            answer.raise_for_status()
+
+    asyncio.run(call())
+
+
+def with_requests(url: str) -> None:
+    import requests
+
+    with instrument_requests(requests.Session()) as session:
+        session.get(url, timeout=5).raise_for_status()
+
+
+CLIENTS = [
+    with_httpx_transport,
+    with_httpx_async_transport,
+    with_httpx_hooks,
+    with_httpx_async_hooks,
+    with_aiohttp,
+    with_requests,
+]
+
+
+@pytest.mark.parametrize("call", CLIENTS)
+def test_a_call_carries_the_context_and_its_answer_becomes_a_cause(
+    call: Callable[[str], None],
+) -> None:
+    server = Server()
+    with server.running() as url, narration_context(correlation_id="c-1", job_id="j") as context:
+        event = narrate("call", "Calling", actor="test")
+        call(url)
+        assert context.trail.pending == [EVENT]
+    (headers,) = server.requests
+    incoming = extract(headers)
+    assert incoming.correlation_id == "c-1"
+    assert incoming.parent_job_id == "j"
+    assert incoming.cause == (event,)
+
+
+@pytest.mark.parametrize("call", CLIENTS)
+def test_a_redirect_is_a_hop_of_its_own(call: Callable[[str], None]) -> None:
+    """It has one traceparent, with another parent id, and knows what the first hop answered."""
+    server = Server()
+    with server.running() as url, extract({}).context() as context:
+        event = narrate("call", "Calling", actor="test")
+        call(f"{url}/hop")
+        assert context.trail.pending == [HOP, EVENT]
+    first, second = map(extract, server.requests)
+    assert first.trace_id == second.trace_id == context.get("trace_id")
+    assert first.parent_id != second.parent_id
+    assert second.cause == (event, HOP)
+
+
+@pytest.mark.parametrize("call", CLIENTS)
+def test_without_a_context_a_call_carries_nothing_of_ours(call: Callable[[str], None]) -> None:
+    server = Server()
+    with server.running() as url:
+        call(url)
+    names = {name.lower() for name, _ in server.requests[0]}
+    assert not names & {"x-correlation-id", "traceparent", "tracestate", "x-parent-job-id"}
+
+
+@pytest.mark.parametrize("call", CLIENTS)
+def test_a_failed_call_raises_what_the_client_raises(call: Callable[[str], None]) -> None:
+    with extract({}).context() as context:
+        with pytest.raises(OSError if call in (with_aiohttp, with_requests) else httpx.ConnectError):
+            call("http://127.0.0.1:1")
+        assert context.trail.pending == []
+
+
+def test_concurrent_calls_keep_their_own_contexts() -> None:
+    """One aiohttp session, tasks of different requests."""
+    import aiohttp
+
+    server = Server()
+
+    async def call(session: aiohttp.ClientSession, url: str, correlation: str) -> None:
+        with narration_context(correlation_id=correlation):
+            async with session.get(url, headers={"X-Expected": correlation}):
+                pass
+
+    async def calls(url: str) -> None:
+        async with aiohttp.ClientSession(trace_configs=[aiohttp_trace_config()]) as session:
+            await asyncio.gather(*(call(session, url, f"c-{n}") for n in range(20)))
+
+    with server.running() as url:
+        asyncio.run(calls(url))
+    assert len(server.requests) == 20
+    for headers in server.requests:
+        assert dict(headers)["X-Correlation-Id"] == dict(headers)["X-Expected"]
+
+
+def test_hooks_and_adapters_are_added_once() -> None:
+    import requests
+
+    with instrument_httpx(instrument_httpx(httpx.Client())) as client:
+        assert [len(hooks) for hooks in client.event_hooks.values()] == [1, 1]
+    with instrument_requests(instrument_requests(requests.Session())) as session:
+        for adapter in session.adapters.values():
+            assert isinstance(adapter, NarrationAdapter)
+            assert not isinstance(adapter.wrapped, NarrationAdapter)
+
+
+def test_hooks_that_were_there_stay() -> None:
+    seen: list[str] = []
+    hooks = {"request": [lambda request: seen.append(request.headers["X-Mine"])]}
+    transport = httpx.MockTransport(lambda request: httpx.Response(200))
+    client = httpx.Client(transport=transport, event_hooks=hooks)
+    with instrument_httpx(client), extract({}).context():
+        client.get("http://service", headers={"X-Mine": "kept"})
+    assert seen == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("make", "package"),
+    [
+        (aiohttp_trace_config, "aiohttp"),
+        (NarrationTransport, "httpx"),
+        (AsyncNarrationTransport, "httpx"),
+    ],
+)
+def test_a_missing_library_is_named(
+    make: Callable[[], object], package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = builtins.__import__
+
+    def without(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name == package:
+            raise ImportError(name)
+        return original(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingExtra, match=package):
+        make()
