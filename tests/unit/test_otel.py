@@ -1,0 +1,239 @@
+"""Narration beside OpenTelemetry: one trace, whoever made the span."""
+
+from __future__ import annotations
+
+import builtins
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pytest_narration.emit import narrate, otel
+from pytest_narration.emit.asgi import NarrationMiddleware
+from pytest_narration.emit.clients_httpx import NarrationTransport
+from pytest_narration.emit.clients_requests import NarrationAdapter
+from pytest_narration.emit.headers import extract, inject
+from pytest_narration.emit.wsgi import NarrationMiddleware as WsgiMiddleware
+from pytest_narration.errors import MissingExtra
+from tests.unit.trace_context_suite import SUITE, Case, Harness, judge, suite_ids
+
+pytest.importorskip("opentelemetry.sdk")
+
+from opentelemetry import baggage, trace
+from opentelemetry import context as otel_context
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+
+TRACE = "12345678901234567890123456789012"
+SPAN = "1234567890123456"
+HEADERS = {"traceparent": f"00-{TRACE}-{SPAN}-03", "tracestate": "foo=1"}
+
+
+class Tracing:
+    """An SDK of this test's own, in the place of the process's."""
+
+    def __init__(self) -> None:
+        self.exporter = InMemorySpanExporter()
+        self.provider = TracerProvider()
+        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.tracer = self.provider.get_tracer("test")
+
+    def spans(self, kind: trace.SpanKind) -> list[Any]:
+        return [span for span in self.exporter.get_finished_spans() if span.kind is kind]
+
+
+@pytest.fixture
+def tracing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracing]:
+    tracing = Tracing()
+    monkeypatch.setattr(trace, "get_tracer", tracing.provider.get_tracer)
+    yield tracing
+    tracing.provider.shutdown()
+
+
+def hexed(span: Any) -> tuple[str, str]:
+    return f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}"
+
+
+def test_without_a_span_there_are_no_ids() -> None:
+    assert otel.current_ids() is None
+
+
+def test_a_recording_span_gives_its_ids(tracing: Tracing) -> None:
+    with tracing.tracer.start_as_current_span("work") as span:
+        ids = otel.current_ids()
+    assert ids is not None
+    assert ids[:2] == hexed(span)
+    assert ids[2] & 0x01
+
+
+def test_a_span_that_is_not_sampled_gives_none() -> None:
+    tracer = TracerProvider(sampler=ALWAYS_OFF).get_tracer("test")
+    with tracer.start_as_current_span("work"):
+        assert otel.current_ids() is None
+
+
+def test_a_broken_span_breaks_nothing() -> None:
+    class Broken(trace.NonRecordingSpan):
+        def is_recording(self) -> bool:
+            raise RuntimeError
+
+    with trace.use_span(Broken(trace.INVALID_SPAN_CONTEXT)):
+        assert otel.current_ids() is None
+
+
+def test_a_process_without_opentelemetry_never_imports_it() -> None:
+    """Emitting, reading and sending headers, in an interpreter of its own."""
+    code = """if True:
+        import sys
+        from pytest_narration.emit import extract, inject, narrate
+        with extract({}).context():
+            narrate("work", "Worked")
+            assert inject()["traceparent"]
+        assert not [name for name in sys.modules if name.startswith("opentelemetry")]
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30, capture_output=True)
+
+
+def test_a_new_context_takes_the_ids_of_the_running_span(tracing: Tracing) -> None:
+    with tracing.tracer.start_as_current_span("work") as span, extract({}).context() as context:
+        assert (context.get("trace_id"), context.get("span_id")) == hexed(span)
+        assert context.get("parent_span_id") is None
+
+
+def test_a_span_of_the_callers_trace_keeps_the_callers_state(tracing: Tracing) -> None:
+    incoming = extract(HEADERS)
+    ids = (incoming.trace_id, incoming.parent_id, incoming.trace_flags, incoming.tracestate)
+    with otel.serving(*ids, "GET"), incoming.context() as context:
+        narrate("work", "Worked", actor="test")
+        sent = inject()
+    (span,) = tracing.spans(trace.SpanKind.SERVER)
+    assert hexed(span) == (TRACE, context.get("span_id"))
+    assert f"{span.parent.span_id:016x}" == SPAN
+    assert span.context.trace_state.to_header() == "foo=1"
+    assert context.get("parent_span_id") == SPAN
+    assert sent["tracestate"].endswith(f"p:{context.get('span_id')},foo=1")
+    assert sent["traceparent"].endswith("-03")
+
+
+def test_a_span_made_while_serving_continues_the_callers_trace(tracing: Tracing) -> None:
+    """Also where nobody asked for spans of the hops."""
+    incoming = extract(HEADERS)
+    ids = (incoming.trace_id, incoming.parent_id, incoming.trace_flags, incoming.tracestate)
+    with (
+        otel.serving(*ids, None),
+        incoming.context(),
+        tracing.tracer.start_as_current_span("inner") as span,
+    ):
+        assert extract(inject()).trace_id == TRACE
+    assert hexed(span)[0] == TRACE
+    assert not trace.get_current_span().get_span_context().is_valid
+
+
+def test_a_trace_that_starts_here_is_left_to_the_sampler(tracing: Tracing) -> None:
+    incoming = extract({})
+    ids = (incoming.trace_id, incoming.parent_id, incoming.trace_flags, incoming.tracestate)
+    with otel.serving(*ids, "GET"), incoming.context() as context:
+        assert extract(inject()).trace_id == context.get("trace_id")
+    (span,) = tracing.spans(trace.SpanKind.SERVER)
+    assert span.parent is None
+    assert context.get("trace_id") == hexed(span)[0]
+
+
+def test_a_span_that_is_current_already_is_left_alone(tracing: Tracing) -> None:
+    """OpenTelemetry's own instrumentation made it."""
+    with (
+        tracing.tracer.start_as_current_span("outer") as outer,
+        otel.serving(TRACE, SPAN, 1, "", "GET"),
+    ):
+        assert trace.get_current_span() is outer
+    assert tracing.spans(trace.SpanKind.SERVER) == []
+
+
+def test_a_client_span_is_the_parent_id_of_its_call(tracing: Tracing) -> None:
+    with extract({}).context() as context, otel.calling("GET"):
+        sent = inject()
+    (span,) = tracing.spans(trace.SpanKind.CLIENT)
+    incoming = extract(sent)
+    assert incoming.parent_id == hexed(span)[1]
+    assert incoming.parent_span_id == context.get("span_id")
+
+
+def test_a_span_alone_is_sent_on_without_a_context(tracing: Tracing) -> None:
+    with tracing.tracer.start_as_current_span("work") as span:
+        sent = inject()
+    assert extract(sent).trace_id == hexed(span)[0]
+    assert sent.keys() == {"traceparent"}
+
+
+def test_baggage_is_left_alone(tracing: Tracing) -> None:
+    token = otel_context.attach(baggage.set_baggage("tenant", "t-1"))
+    try:
+        with otel.serving(TRACE, SPAN, 1, "", "GET"), extract(HEADERS).context():
+            assert baggage.get_baggage("tenant") == "t-1"
+            assert "baggage" not in inject({})
+            assert inject({"baggage": "tenant=t-1"})["baggage"] == "tenant=t-1"
+    finally:
+        otel_context.detach(token)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: NarrationMiddleware(None, spans=True),  # type: ignore[arg-type]
+        lambda: WsgiMiddleware(None, spans=True),  # type: ignore[arg-type]
+        lambda: NarrationTransport(spans=True),
+        lambda: NarrationAdapter(None, spans=True),
+    ],
+    ids=["asgi", "wsgi", "httpx", "requests"],
+)
+def test_spans_without_opentelemetry_are_refused_at_once(
+    make: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = builtins.__import__
+
+    def without(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name.startswith("opentelemetry"):
+            raise ImportError(name)
+        return original(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingExtra, match=r"pytest-narration\[otel\]"):
+        make()
+
+
+class HandlerSpan(Harness):
+    """A service whose handler makes a span of its own around the calls."""
+
+    tracing: Tracing
+
+    async def work(self, calls: list[dict[str, Any]]) -> None:
+        with self.tracing.tracer.start_as_current_span("handler"):
+            await super().work(calls)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("case", SUITE, ids=suite_ids())
+async def test_the_validation_suite_holds_with_spans_of_the_hops(
+    case: Case, tracing: Tracing
+) -> None:
+    calls = await Harness(spans=True).run(case)
+    judge(case, calls)
+    sampled = not case.continues or "-01" in case.sent[0][1]
+    if sampled:
+        assert len(tracing.spans(trace.SpanKind.SERVER)) == 1
+        made = tracing.spans(trace.SpanKind.CLIENT)
+        assert [parent.parent_id for parent, _ in calls] == [hexed(span)[1] for span in made]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("case", SUITE, ids=suite_ids())
+async def test_the_validation_suite_holds_with_a_span_of_the_handler(
+    case: Case, tracing: Tracing
+) -> None:
+    service = HandlerSpan()
+    service.tracing = tracing
+    judge(case, await service.run(case))
