@@ -15,6 +15,7 @@ from pytest_narration.emit.asgi import NarrationMiddleware
 from pytest_narration.emit.clients_httpx import NarrationTransport
 from pytest_narration.emit.clients_requests import NarrationAdapter
 from pytest_narration.emit.headers import extract, inject
+from pytest_narration.emit.otel_propagator import strict_propagator
 from pytest_narration.emit.wsgi import NarrationMiddleware as WsgiMiddleware
 from pytest_narration.errors import MissingExtra
 from tests.unit.trace_context_suite import SUITE, Case, Harness, judge, suite_ids
@@ -205,6 +206,37 @@ def test_spans_without_opentelemetry_are_refused_at_once(
         make()
 
 
+class AsgiGetter:
+    """Reads ASGI headers as OpenTelemetry's ASGI instrumentation does: every value of a name."""
+
+    def get(self, carrier: Any, key: str) -> list[str] | None:
+        values = [v.decode("latin-1") for n, v in carrier if n.decode("latin-1").lower() == key]
+        return values or None
+
+    def keys(self, carrier: Any) -> list[str]:
+        return [name.decode("latin-1") for name, _ in carrier]
+
+
+class Instrumented(Harness):
+    """A service that OpenTelemetry's instrumentation stands around, on both sides."""
+
+    tracing: Tracing
+
+    async def serve_within_a_span(self, scope: Any, receive: Any, send: Any) -> None:
+        parent = strict_propagator().extract(scope["headers"], getter=AsgiGetter())  # type: ignore[arg-type]
+        kind = trace.SpanKind.SERVER
+        with self.tracing.tracer.start_as_current_span("POST", parent, kind=kind):
+            await NarrationMiddleware(self.serve)(scope, receive, send)
+
+    async def work(self, calls: list[dict[str, Any]]) -> None:
+        for call in calls:
+            headers: dict[str, str] = {}
+            kind = trace.SpanKind.CLIENT
+            with self.tracing.tracer.start_as_current_span("POST", kind=kind):
+                strict_propagator().inject(headers)
+                await self.client.post(call["url"], json=call["arguments"], headers=headers)
+
+
 class HandlerSpan(Harness):
     """A service whose handler makes a span of its own around the calls."""
 
@@ -237,3 +269,29 @@ async def test_the_validation_suite_holds_with_a_span_of_the_handler(
     service = HandlerSpan()
     service.tracing = tracing
     judge(case, await service.run(case))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("case", SUITE, ids=suite_ids())
+async def test_the_validation_suite_holds_within_opentelemetrys_instrumentation(
+    case: Case, tracing: Tracing
+) -> None:
+    service = Instrumented()
+    service.tracing = tracing
+    service.service = service.serve_within_a_span
+    judge(case, await service.run(case))
+
+
+def test_the_propagator_reads_what_it_wrote() -> None:
+    propagator = strict_propagator()
+    sent: dict[str, str] = {}
+    propagator.inject(sent, propagator.extract(HEADERS))
+    assert sent == HEADERS
+    assert propagator.fields == HEADERS.keys()
+
+
+@pytest.mark.parametrize("carrier", [{}, {"traceparent": "x"}, {"tracestate": "foo=1"}])
+def test_the_propagator_starts_no_trace(carrier: dict[str, str]) -> None:
+    sent: dict[str, str] = {}
+    strict_propagator().inject(sent, strict_propagator().extract(carrier))
+    assert sent == {}
