@@ -1,0 +1,179 @@
+"""``channel-split``: what is for operators stays on stdout, what users see is on stdout too.
+
+Points that a catalog declares for stdout only never appear on SSE; every event on SSE also appears
+on stdout, with the same id and the same content; and no stream delivers an event twice. An SSE
+event that never reached stdout is also how a lost last line is noticed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from ..event import Event
+from .evidence import PointLike, Record
+from .facts import Facts
+from .registry import rule
+from .verdict import Doubt, Finding, Note, Violation
+from .words import between, line, named, plural, quoted, who
+
+__all__ = ["channel_split"]
+
+
+@rule(
+    "channel-split",
+    title="stdout-only points never appear on SSE; every SSE event is on stdout, unchanged",
+    hint=(
+        "emit once and let the emitter write both channels; relay a line as it was read; wait for "
+        "the story to settle before the check, so that no line is still on its way"
+    ),
+)
+def channel_split(evidence: Facts) -> Iterable[Finding]:
+    """Yield one violation for each event that is on the wrong channels."""
+    if not evidence.sse:
+        yield Note("no event was seen on SSE, so only stdout was judged: nothing to compare")
+        return
+    on_stdout: dict[str, Event] = {}
+    captured: set[str | None] = set()
+    for record in (evidence.whole or evidence).records(channel="stdout"):
+        captured.add(record.event.service)
+        if record.event.event_id is not None:
+            on_stdout.setdefault(record.event.event_id, record.event)
+    declared = _Declared(evidence.points)
+    unseen: dict[str, int] = {}
+    delivered: set[tuple[str, str | None, str]] = set()
+    for record in evidence.sse:
+        event = record.event
+        if declared.is_stdout_only(event):
+            yield _stdout_only(record)
+        if event.event_id is None:
+            yield _nameless(record)
+            continue
+        key = (record.source, record.stream, event.event_id)
+        if key in delivered:
+            yield _twice(record)
+            continue
+        delivered.add(key)
+        twin = on_stdout.get(event.event_id)
+        if twin is None and event.service not in captured:
+            unseen[who(event)] = unseen.get(who(event), 0) + 1
+        elif twin is None:
+            yield _missing(record)
+        elif twin != event:
+            yield _different(record, twin)
+    for service, count in unseen.items():
+        yield Doubt(
+            f"no stdout of {service} was captured, so {plural(count, 'SSE event')} of it could "
+            "not be compared"
+        )
+
+
+class _Declared:
+    """The points of a catalog, to tell those for stdout only."""
+
+    def __init__(self, points: Iterable[PointLike]) -> None:
+        self._points: dict[tuple[str | None, str, str], list[PointLike]] = {}
+        for point in points:
+            key = (point.service, point.actor, point.action)
+            self._points.setdefault(key, []).append(point)
+
+    def is_stdout_only(self, event: Event) -> bool:
+        """Whether every point that the event can be is declared for stdout only."""
+        points = self._points.get((event.service, event.actor, event.action))
+        if not points:
+            return False
+        matching = [point for point in points if _is_said_by(event, point)]
+        return bool(matching) and all("sse" not in point.channels for point in matching)
+
+
+def _is_said_by(event: Event, point: PointLike) -> bool:
+    if event.template is not None and point.human:
+        return event.template == point.human
+    pattern = getattr(point, "pattern", None)
+    if pattern is not None:
+        return re.fullmatch(pattern, event.human) is not None
+    literal = [re.escape(part) for part in re.split(r"\{[^{}]*\}", point.human)]
+    return re.fullmatch(".*".join(literal), event.human, re.DOTALL) is not None
+
+
+def _stdout_only(record: Record) -> Violation:
+    event = record.event
+    hop = between(event, _reader(record))
+    return Violation(
+        f"a stdout-only point reached SSE {hop}: {named(event)} narrated "
+        f"{event.actor}/{event.action} on the stream of job {quoted(record.stream)}",
+        (line(event),),
+        (event,),
+        hop,
+        "the catalog declares the point for stdout only: narrate it with `sse=False` or outside of "
+        "the job's context, or declare the channel",
+        source=record.source,
+    )
+
+
+def _missing(record: Record) -> Violation:
+    event = record.event
+    hop = between(event, _reader(record))
+    return Violation(
+        f"an SSE event never appeared on stdout {hop}: {named(event)} narrated {event.action} "
+        f"(event {quoted(event.event_id)}) on the stream of job {quoted(record.stream)} only; its "
+        "stdout line was lost or never written",
+        (line(event, "event_id"),),
+        (event,),
+        hop,
+        source=record.source,
+    )
+
+
+def _different(record: Record, twin: Event) -> Violation:
+    event = record.event
+    hop = between(event, _reader(record))
+    return Violation(
+        f"stdout and SSE disagree {hop}: {named(event)} narrated {event.action} (event "
+        f"{quoted(event.event_id)}) with other content on the stream of job "
+        f"{quoted(record.stream)}",
+        (*_differences(twin, event), f"stdout: {line(twin)}", f"SSE: {line(event)}"),
+        (event,),
+        hop,
+        source=record.source,
+    )
+
+
+def _differences(stdout: Event, sse: Event) -> Iterator[str]:
+    before, after = stdout.fields(), sse.fields()
+    for name in [*before, *(name for name in after if name not in before)]:
+        if before.get(name) != after.get(name):
+            found, expected = quoted(after.get(name)), quoted(before.get(name))
+            yield f"{name}: {expected} on stdout, {found} on SSE"
+
+
+def _twice(record: Record) -> Violation:
+    event = record.event
+    hop = between(event, _reader(record))
+    return Violation(
+        f"an event was delivered twice {hop}: {named(event)} narrated {event.action} (event "
+        f"{quoted(event.event_id)}) once, and the stream of job {quoted(record.stream)} carried it "
+        "again",
+        (line(event, "event_id"),),
+        (event,),
+        hop,
+        "after a reconnect, go on behind Last-Event-ID; attach one relay to a job's stream",
+        source=record.source,
+    )
+
+
+def _nameless(record: Record) -> Violation:
+    event = record.event
+    hop = between(event, _reader(record))
+    return Violation(
+        f"an SSE event has no event_id {hop}: {named(event)} narrated {event.action} on the stream "
+        f"of job {quoted(record.stream)}, and cannot be found on stdout",
+        (line(event, "event_id"),),
+        (event,),
+        hop,
+        source=record.source,
+    )
+
+
+def _reader(record: Record) -> str:
+    return f"the stream's reader {record.source}" if record.source else "the stream's reader"

@@ -1,0 +1,115 @@
+"""``correlation-same``: one correlation id on all hops of a request.
+
+Hops are found from three links that survive when the id itself is lost: the parent job, the
+parent span, and causes at another emitter. Only the hop where the id changed is reported; further
+hops that pass the wrong id on are in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..event import Event
+from .facts import Facts, emitter
+from .jobs import Job
+from .registry import rule
+from .verdict import Finding, Note, Violation
+from .words import between, line, listed, named, quoted, who
+
+__all__ = ["correlation_same"]
+
+_Crossing = tuple[str, str, str, str]
+"""(upstream service, its id, downstream service, its id)"""
+
+
+@rule(
+    "correlation-same",
+    title="one correlation id on all hops of a request",
+    hint=(
+        "send the id on with every call (`inject(headers)`, or the client hooks), and take it from "
+        "the request on the other side (`extract(headers)`) before anything is narrated; make an "
+        "id only where no caller gave one"
+    ),
+)
+def correlation_same(evidence: Facts) -> Iterable[Finding]:
+    """Yield one violation for each job or link on which the id changes."""
+    if not any(event.correlation_id for event in evidence.events()):
+        yield Note("no event carries a correlation id, so none could be compared")
+        return
+    told: set[_Crossing] = set()
+    for job in evidence.tree.jobs.values():
+        if len(job.correlations) > 1:
+            yield _two_in_one(job)
+        yield from _against_parents(job, evidence, told)
+    for event in evidence.events():
+        if event.correlation_id and (event.cause or event.parent_span_id):
+            yield from _against_links(event, evidence, told)
+
+
+def _two_in_one(job: Job) -> Violation:
+    (first_id, first), *others = job.correlations.items()
+    other = others[0][1]
+    hop = between(first, other)
+    return Violation(
+        f"job {quoted(job.id)} carries {len(job.correlations)} correlation ids {hop}: "
+        f"{named(other)} narrated {other.action} with {quoted(other.correlation_id)} instead of "
+        f"{quoted(first_id)}",
+        (line(first), *(line(event) for _, event in others[:3])),
+        tuple(event for _, event in others),
+        hop,
+        "narrate each request in its own context; a context that leaks into another task or a "
+        "pooled thread takes the ids along",
+    )
+
+
+def _against_parents(job: Job, evidence: Facts, told: set[_Crossing]) -> Iterator[Violation]:
+    for parent_id in job.parents:
+        parent = evidence.job(parent_id)
+        if parent is None or parent is job or not parent.correlations:
+            continue
+        for found, event in job.correlations.items():
+            if found in parent.correlations:
+                continue
+            expected = parent.correlation_id
+            source = parent.correlations[str(expected)]
+            told.add((who(source), str(expected), who(event), found))
+            about = (
+                f"parent job {quoted(parent_id)} belongs to {who(source)}'s correlation "
+                f"{quoted(expected)}"
+            )
+            yield _changed(source, event, evidence, about)
+
+
+def _against_links(event: Event, evidence: Facts, told: set[_Crossing]) -> Iterator[Violation]:
+    links = [(evidence.by_id.get(cause), f"its cause {quoted(cause)}") for cause in event.cause]
+    if span := event.parent_span_id:
+        links.append((evidence.spans.get(span), f"its parent span {quoted(span)}"))
+    for source, link in links:
+        if source is None or not source.correlation_id or emitter(source) == emitter(event):
+            continue
+        if source.correlation_id == event.correlation_id:
+            continue
+        crossing = (who(source), source.correlation_id, who(event), str(event.correlation_id))
+        if crossing in told:
+            continue
+        told.add(crossing)
+        about = f"{link} belongs to {who(source)}'s correlation {quoted(source.correlation_id)}"
+        yield _changed(source, event, evidence, about)
+
+
+def _changed(source: Event, event: Event, evidence: Facts, about: str) -> Violation:
+    hop = between(source, event)
+    found, expected = quoted(event.correlation_id), quoted(source.correlation_id)
+    narrated = f"{named(event)} narrated {event.action} with {found} instead of {expected}"
+    proof = [about, line(source), line(event)]
+    known = _jobs_under(event.correlation_id, who(source), evidence)
+    if known:
+        proof.insert(1, f"{who(source)}'s own job of {found} is {listed(known)}")
+        title = f"correlation ids crossed {hop}: {narrated}, and {found} is another request's id"
+    else:
+        title = f"correlation id lost {hop}: {narrated}"
+    return Violation(title, tuple(proof), (event,), hop)
+
+
+def _jobs_under(correlation_id: str | None, service: str, evidence: Facts) -> list[str]:
+    return evidence.jobs_under.get((correlation_id, service), [])
