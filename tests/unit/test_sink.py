@@ -482,6 +482,9 @@ def test_no_thread_is_left_once_the_backlog_is_empty(pipe: tuple[int, int]) -> N
     sink = FdSink(write)
     sink.write(line_of(1, 100_000), 1)
     assert sink._running
-    Reader(read)
+    reader = Reader(read)
     wait_until(lambda: not sink._running, "the thread to end", lambda: sink.waiting)
     assert sink.waiting == 0
+    sink.close()
+    os.close(write)
+    reader.to_end()
