@@ -2,7 +2,8 @@
 
 A checkpoint is compatible when its metadata says so: under :data:`KEY` stands the JSON
 ``{"format": FORMAT, "config": {…}}`` with the sizes of a :class:`~.model.Config`; its tensors then
-have the names and shapes of that model. Anything else is refused with the first difference, before any memory is spent on it.
+have the names and shapes of that model. Anything else is refused with the first difference, before
+any memory is spent on it.
 
 ``python -m harness.services.worker.checkpoint [PATH]`` writes the tiny checkpoint; a worker that
 is started with ``--model tiny`` writes it on its first use.
