@@ -65,8 +65,11 @@ _SHOWN_CHARS: Final = 12
 
 _id = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:\-]{{0,{MAX_ID_CHARS - 1}}}").fullmatch
 _unsafe = re.compile(r"[^A-Za-z0-9._:\-]").sub
-_event_id = re.compile(
-    r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"
+_UUID: Final = "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"
+_event_id = re.compile(_UUID).fullmatch
+# Between services of one's own, the state is our member and nothing else.
+_member_alone = re.compile(
+    rf"{MEMBER_KEY}=({_UUID}(?:;{_UUID}){{0,{MAX_CAUSES - 1}}})(?:;p:((?!0{{16}})[0-9a-f]{{16}}))?"
 ).fullmatch
 
 _READ: Final = (
@@ -104,7 +107,7 @@ class TraceState(str):
         return self
 
 
-class Incoming(msgspec.Struct, frozen=True, kw_only=True):
+class Incoming(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a request's headers say, checked; everything in it may be bound, logged and sent on."""
 
     correlation_id: str
@@ -258,7 +261,9 @@ def _continue(
     caller_span = trace.parent_id
     cause: tuple[str, ...] = ()
     text = ""
-    if states:
+    if len(states) == 1 and (alone := _member_alone(states[0])):
+        cause, caller_span = tuple(alone[1].split(";")), alone[2] or caller_span
+    elif states:
         members = parse_tracestate(states) or ()
         others: list[Member] = []
         for member in members:
