@@ -125,9 +125,7 @@ def test_readiness_is_reported_until_it_is_accepted(
     assert body["vram_total_bytes"] > body["vram_free_bytes"] > 0
 
 
-def test_a_job_tells_its_story_on_stdout_and_on_its_stream(
-    worker: WorkerProcess, url: str
-) -> None:
+def test_a_job_tells_its_story_on_stdout_and_on_its_stream(worker: WorkerProcess, url: str) -> None:
     """Points 15, 17, 18, 19, 20, 21."""
     headers = {"X-Correlation-Id": "corr-1", "X-Parent-Job-Id": "pool-job-1"}
     frames = run_job(url, headers, prompt="Привет!", max_tokens=25)
@@ -306,9 +304,7 @@ def test_nobody_enters_without_the_token(header: str, worker: WorkerProcess, url
     )
     assert response.status_code == 401
     assert response.json()["error"]["code"] == "unauthorized"
-    event = worker.wait_for(
-        "the refusal", correlation_id=response.headers["x-correlation-id"]
-    )
+    event = worker.wait_for("the refusal", correlation_id=response.headers["x-correlation-id"])
     assert event["human"] == "Refused POST /execute: unauthorized"
     assert TOKEN not in str(worker.events)
 

@@ -9,15 +9,19 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
-import torch
 
 from harness.services.worker.checkpoint import save, tiny
 
 from .worker_process import ROOT, TOKEN, WorkerProcess, client, execute, run_job
+
+Failed = dict[str, tuple[int, WorkerProcess]]
+ABSENT = "mps" if sys.platform == "linux" else "cuda"
+"""A device that this machine cannot have."""
 
 
 @pytest.fixture(scope="module")
@@ -46,35 +50,50 @@ def test_a_taken_port_is_told_and_ends_the_process_at_once() -> None:
     assert worker.events[-1]["error_kind"] == "EADDRINUSE"
 
 
-def test_a_device_that_is_not_there_is_told_and_ends_the_process() -> None:
-    absent = "mps" if torch.cuda.is_available() or sys.platform == "linux" else "cuda"
-    with WorkerProcess("--device", absent) as worker:
-        assert worker.wait(timeout=40) == 1
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> Failed:
+    """Workers that cannot start, and their statuses: together, as each takes a while to import."""
+    odd = tmp_path_factory.mktemp("models") / "odd.safetensors"
+    odd.write_bytes(b"no model")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}/ready"
+    starts = {
+        "device": ("--device", ABSENT),
+        "model": ("--device", "cpu", "--model", str(odd)),
+        "callback": ("--device", "cpu", "--ready-url", nobody, "--ready-attempts", "2"),
+    }
+    with ExitStack() as stack:
+        workers = {
+            name: stack.enter_context(WorkerProcess(*arguments))
+            for name, arguments in starts.items()
+        }
+        return {name: (worker.wait(timeout=60), worker) for name, worker in workers.items()}
+
+
+def test_a_device_that_is_not_there_is_told_and_ends_the_process(failed: Failed) -> None:
+    status, worker = failed["device"]
+    assert status == 1
     (event,) = worker.find(actor="device-manager")
-    assert event["human"] == f"Device {absent} is unavailable: device_unavailable"
+    assert event["human"] == f"Device {ABSENT} is unavailable: device_unavailable"
     assert event["level"] == "error"
-    assert f"device {absent} is not available to torch" in event["reason"]
+    assert f"device {ABSENT} is not available to torch" in event["reason"]
     assert "here are:" in event["reason"]
     assert worker.find(actor="model-loader") == []
 
 
-def test_an_incompatible_model_is_told_and_ends_the_process(tmp_path: Path) -> None:
-    path = tmp_path / "odd.safetensors"
-    path.write_bytes(b"no model")
-    with WorkerProcess("--model", str(path), "--device", "cpu") as worker:
-        assert worker.wait(timeout=40) == 1
+def test_an_incompatible_model_is_told_and_ends_the_process(failed: Failed) -> None:
+    status, worker = failed["model"]
+    assert status == 1
     event = worker.find(actor="model-loader")[-1]
     assert event["human"] == "Failed to load model odd.safetensors: checkpoint_incompatible"
     assert "cannot be read as safetensors" in event["reason"]
     assert worker.stderr == ""
 
 
-def test_a_pool_manager_that_never_answers_ends_the_worker() -> None:
+def test_a_pool_manager_that_never_answers_ends_the_worker(failed: Failed) -> None:
     """Point 9 each time; a worker that nobody knows is of no use."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/ready"
-    with WorkerProcess("--ready-url", url, "--ready-attempts", "2", "--device", "cpu") as worker:
-        assert worker.wait(timeout=40) == 1
+    status, worker = failed["callback"]
+    assert status == 1
     failures = worker.find(template_starts="Pool manager callback failed")
     assert [event["error_kind"] for event in failures] == ["connection_refused"] * 2
     assert len(worker.find(template_starts="Calling pool manager")) == 2
@@ -126,9 +145,12 @@ def test_sigterm_lets_jobs_finish_for_a_while_then_cancels_them() -> None:
     assert "job_id" not in event
 
 
-def test_a_short_job_finishes_within_the_grace_and_no_new_one_is_taken() -> None:
+def test_jobs_are_taken_from_the_bind_to_the_shutdown_and_finish_within_the_grace() -> None:
     with WorkerProcess("--device", "cpu", "--slots", "1") as worker:
-        url = worker.ready().url
+        url = worker.url
+        assert httpx.get(f"{url}/health").json()["status"] == "loading"
+        assert run_job(url, prompt="early", max_tokens=2).types[-1] == "end"
+        assert httpx.get(f"{url}/health").json()["status"] == "ready"
         with execute(url, prompt="hi", max_tokens=400) as frames, client(url) as http:
             frames.until("token")
             assert http.post("/shutdown").status_code == 202
@@ -162,14 +184,6 @@ def test_the_end_of_the_parent_is_the_end_of_the_worker() -> None:
         os.close(ours)
 
 
-def test_a_job_that_comes_while_the_model_loads_is_run_when_it_has_loaded() -> None:
-    with WorkerProcess("--device", "cpu") as worker:
-        url = worker.url
-        assert httpx.get(f"{url}/health").json()["status"] == "loading"
-        frames = run_job(url, prompt="early", max_tokens=2)
-        assert frames.types[-1] == "end"
-
-
 def test_help_is_fast_because_it_imports_no_torch() -> None:
     code = (
         "import sys; from harness.services.worker.__main__ import main\n"
@@ -177,7 +191,12 @@ def test_help_is_fast_because_it_imports_no_torch() -> None:
         "except SystemExit: print([n for n in ('torch', 'uvicorn', 'aiohttp') if n in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=20
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
     )
     assert "--kv-tokens" in done.stdout
     assert done.stdout.endswith("[]\n")

@@ -63,7 +63,8 @@ class WorkerProcess:
 
     @property
     def url(self) -> str:
-        return "http://" + self.wait_for("its address", action="server_bind")["address"]
+        address: str = self.wait_for("its address", action="server_bind")["address"]
+        return f"http://{address}"
 
     @property
     def stderr(self) -> str:
@@ -93,7 +94,7 @@ class WorkerProcess:
         return [
             event
             for event in list(self.events)
-            if event.get("template", event.get("human", "")).startswith(template_starts)
+            if str(event.get("template")).startswith(template_starts)
             and all(event.get(name) == value for name, value in where.items())
         ]
 
