@@ -85,12 +85,23 @@ class Runner:
         job = self._jobs.get(job_id)
         if job is None:
             raise ApiError("not_found", "there is no such job here, or it has ended")
-        self._cancel(job, "Cancelling job {job_id}")
+        if self._is_first(job):
+            with self._beside(job):
+                asked = narrate("job_cancel", "Cancelling job {job_id}", actor="pool-manager")
+                self._cancel(job, asked)
 
     def caller_left(self, job: Job) -> None:
         """Cancel a job whose stream nobody reads any more."""
-        if job.id in self._jobs:
-            self._cancel(job, "Cancelling job {job_id}, whose caller left")
+        if job.id in self._jobs and self._is_first(job):
+            with self._beside(job):
+                asked = narrate(
+                    "job_cancel",
+                    "Cancelling job {job_id}, whose caller left",
+                    actor="pool-manager",
+                    level="warn",
+                    sse=False,
+                )
+                self._cancel(job, asked)
 
     async def close(self, patience: float) -> None:
         """End every job with an ``error`` on its stream."""
@@ -105,16 +116,19 @@ class Runner:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _cancel(self, job: Job, template: str) -> None:
-        if job.is_cancelled:
-            return
-        job.is_cancelled = True
+    def _is_first(self, job: Job) -> bool:
+        was_cancelled, job.is_cancelled = job.is_cancelled, True
+        return not was_cancelled
+
+    def _beside(self, job: Job) -> narration_context:
+        """The context of what happens to a job from outside its own line of work."""
         bound = dict(job.context.values) if job.context is not None else {}
-        with narration_context(**{**bound, "task_id": "cancel"}, channel=job.stream):
-            asked = narrate("job_cancel", template, actor="pool-manager")
-            if asked is not None and job.context is not None:
-                job.context.trail.pending.append(asked)
-            self._pass_on_cancel(job)
+        return narration_context(**{**bound, "task_id": "cancel"}, channel=job.stream)
+
+    def _cancel(self, job: Job, asked: str | None) -> None:
+        if asked is not None and job.context is not None:
+            job.context.trail.pending.append(asked)
+        self._pass_on_cancel(job)
 
     def _pass_on_cancel(self, job: Job) -> None:
         if job.limit is not None:

@@ -1,0 +1,303 @@
+"""The reference cluster as tests see it: start it, talk to it, break it, and nothing stays behind.
+
+``local_cluster(recorder)`` is what the plugin's fixture ``narration_cluster`` enters; everything
+the services print and stream ends up in the recorder.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import httpx
+
+from pytest_narration.errors import ClusterError, EmitterDied, WaitTimeout
+from pytest_narration.recorder import Recorder
+from pytest_narration.sources import SseSource
+
+from .launch import Launcher, Service, Spec
+
+__all__ = ["Cluster", "Job", "local_cluster"]
+
+_START_SECONDS = 60.0
+_CALL_SECONDS = 10.0
+
+
+class Job(NamedTuple):
+    """A job that the orchestrator admitted."""
+
+    job_id: str
+    sse_url: str
+    """Absolute."""
+    correlation_id: str
+    response: httpx.Response
+
+
+class Cluster:
+    """One orchestrator, a pool manager per node, and their workers; a context manager.
+
+    :param nodes: pool managers.
+    :param workers: workers of each.
+    :param slots: jobs that a worker runs at once.
+    :param client_tokens: tokens for clients, beside :attr:`token`.
+    :param orchestrator_args: more arguments of the orchestrator's command line.
+    :param pool_manager_args: of each pool manager's.
+    :param worker_args: of each worker's.
+    :param timeout: seconds for the whole start, the import of torch included.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        launcher: Launcher,
+        *,
+        token: str,
+        nodes: int = 1,
+        workers: int = 1,
+        slots: int = 4,
+        orchestrator_args: Sequence[str] = (),
+        pool_manager_args: Sequence[str] = (),
+        worker_args: Sequence[str] = (),
+        timeout: float = _START_SECONDS,
+    ) -> None:
+        self.recorder = recorder
+        self.token = token
+        self.nodes = tuple(f"node-{number}" for number in range(nodes))
+        self.workers = workers
+        self._launcher = launcher
+        self._timeout = timeout
+        self._orchestrator_args = tuple(orchestrator_args)
+        self._node_args = (
+            f"--workers={workers}",
+            f"--worker-arg=--slots={slots}",
+            *(f"--worker-arg={argument}" for argument in worker_args),
+            *pool_manager_args,
+        )
+        self._orchestrator: Service | None = None
+        self.pool_managers: list[Service] = []
+        self._clients: list[httpx.Client] = []
+        self._streams: list[SseSource] = []
+        self._client: httpx.Client | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def orchestrator(self) -> Service:
+        """The control plane."""
+        if self._orchestrator is None:
+            raise ClusterError("the cluster is not running: use it as a context manager")
+        return self._orchestrator
+
+    @property
+    def services(self) -> list[Service]:
+        """The orchestrator and the pool managers; workers belong to their pool manager."""
+        return [self.orchestrator, *self.pool_managers]
+
+    def stop(self) -> None:
+        """End streams, clients and services; harmless when there are none."""
+        for stream in self._streams:
+            stream.stop()
+        for client in self._clients:
+            client.close()
+        self._streams.clear()
+        self._clients.clear()
+        self._client = None
+        self._launcher.close()
+        self.pool_managers = []
+        self._orchestrator = None
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        """Return a client of the orchestrator; the recorder keeps its calls.
+
+        :param token: another one than the cluster's; ``""`` shows none.
+        """
+        shown = self.token if token is None else token
+        client = httpx.Client(
+            base_url=self.orchestrator.url,
+            headers={"Authorization": f"Bearer {shown}"} if shown else {},
+            event_hooks={"response": [self._keep_exchange]},
+            timeout=_CALL_SECONDS,
+            # The machine's proxies are not meant for 127.0.0.1.
+            trust_env=False,
+        )
+        self._clients.append(client)
+        return client
+
+    def submit(
+        self,
+        prompt: str = "Tell me a story",
+        *,
+        max_tokens: int = 20,
+        correlation_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Any,
+    ) -> Job:
+        """Submit a job that is expected to be admitted.
+
+        :param correlation_id: sent as ``X-Correlation-Id``.
+        :param fields: further fields of the body, such as ``seed``.
+        :raises ClusterError: it was not admitted; use :meth:`client` to look at refusals.
+        """
+        if self._client is None:
+            self._client = self.client()
+        sent = dict(headers or {})
+        if correlation_id is not None:
+            sent["X-Correlation-Id"] = correlation_id
+        body = {"operation": "infer", "prompt": prompt, "max_tokens": max_tokens, **fields}
+        response = self._client.post("/v1/jobs", json=body, headers=sent)
+        if response.status_code != httpx.codes.ACCEPTED:
+            raise ClusterError(
+                f"the orchestrator answered {response.status_code} to a job: {response.text[:500]}"
+            )
+        said = response.json()
+        url = f"{self.orchestrator.url}{said['sse_url']}"
+        return Job(said["job_id"], url, said["correlation_id"], response)
+
+    def open_stream(
+        self,
+        job: Job,
+        *,
+        last_event_id: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> SseSource:
+        """Read a job's stream into the recorder, from this moment on, in a thread."""
+        stream = SseSource(
+            job.sse_url,
+            self.recorder,
+            headers={"Authorization": f"Bearer {self.token}", **(headers or {})},
+            name=f"stream:{job.job_id}",
+            last_event_id=last_event_id,
+        )
+        stream.start()
+        self._streams.append(stream)
+        return stream
+
+    def node(self, node_id: str) -> Service:
+        """Return the pool manager of a node."""
+        for service in self.pool_managers:
+            if service.name == f"pool-manager-{node_id}":
+                return service
+        raise ClusterError(f"there is no node {node_id!r}; there are {', '.join(self.nodes)}")
+
+    def _start(self) -> None:
+        began = self.recorder.mark()
+        self._orchestrator = self._launcher.add(
+            Spec("orchestrator", "harness.services.orchestrator", self._orchestrator_args)
+        )
+        self._orchestrator.start()
+        self._orchestrator.wait_listening(self._timeout)
+        for index, node_id in enumerate(self.nodes):
+            arguments = (
+                f"--node-id={node_id}",
+                f"--gpu=gpu{index}",
+                f"--orchestrator-url={self._orchestrator.peer_url}",
+                *self._node_args,
+            )
+            service = self._launcher.add(
+                Spec(f"pool-manager-{node_id}", "harness.services.pool_manager", arguments)
+            )
+            self.pool_managers.append(service)
+            service.start()
+        for service in self.pool_managers:
+            service.wait_listening(self._timeout)
+        self.wait_ready(since=began)
+
+    def wait_ready(self, *, since: int = 0, timeout: float | None = None) -> None:
+        """Wait until every node can take jobs with every worker it should have.
+
+        :param since: a mark of the recorder; readiness that was told before it does not count.
+        :raises ClusterError: with the last lines of the services.
+        """
+        patience = self._timeout if timeout is None else timeout
+        for node_id in self.nodes:
+            for number in range(self.workers):
+                self._wait_for_worker(node_id, number, since, patience)
+            try:
+                self.recorder.wait_for(
+                    timeout=patience,
+                    since=since,
+                    source=self.orchestrator.name,
+                    action="node_ready",
+                    node_id=node_id,
+                )
+            except (EmitterDied, WaitTimeout) as error:
+                raise ClusterError(self._explain(f"node {node_id} is not ready")) from error
+
+    def _wait_for_worker(self, node_id: str, number: int, since: int, patience: float) -> None:
+        worker_id = f"worker-gpu{self.nodes.index(node_id)}-r{number + 1}"
+        try:
+            self.recorder.wait_for(
+                timeout=patience,
+                since=since,
+                source=self.node(node_id).name,
+                service="pool-manager",
+                action="worker_ready",
+                worker_id=worker_id,
+            )
+        except (EmitterDied, WaitTimeout) as error:
+            raise ClusterError(self._explain(f"{worker_id} is not ready")) from error
+
+    def _explain(self, what: str) -> str:
+        lines = [f"{what} within {self._timeout:g} s."]
+        for service in self.services:
+            status = service.returncode
+            how = "running" if status is None else f"ended with status {status}"
+            lines.append(f"  {service.name} ({how}), last lines:")
+            lines += [f"    {line}" for line in service.logs()[-15:]]
+        return "\n".join(lines)
+
+    def _keep_exchange(self, response: httpx.Response) -> None:
+        request = response.request
+        self.recorder.add_exchange(
+            source="client",
+            method=request.method,
+            url=str(request.url),
+            status=response.status_code,
+            request_headers=dict(request.headers),
+            response_headers=dict(response.headers),
+        )
+
+
+def local_cluster(
+    recorder: Recorder,
+    *,
+    nodes: int = 1,
+    workers: int = 1,
+    env: Mapping[str, str] | None = None,
+    client_tokens: Sequence[str] = (),
+    **options: Any,
+) -> Cluster:
+    """Return a cluster of local processes, to be entered with ``with``.
+
+    :param env: changes to the environment of the services, such as ``NARRATION_LEVEL``.
+    :param client_tokens: tokens that open the orchestrator beside the cluster's own.
+    :param options: further parameters of :class:`Cluster`.
+    """
+    from .launch.local import LocalLauncher
+
+    token = secrets.token_hex(16)
+    environment = {
+        **os.environ,
+        "NARRATION_API_TOKEN": token,
+        "NARRATION_CLIENT_TOKENS": ",".join(client_tokens),
+        **(env or {}),
+    }
+    launcher = LocalLauncher(recorder, environment)
+    return Cluster(recorder, launcher, token=token, nodes=nodes, workers=workers, **options)

@@ -1,0 +1,10 @@
+"""How the cluster's services come to life: one protocol, whatever they run in.
+
+Features and the cluster know :class:`Launcher` and :class:`Service` only; local processes are in
+:mod:`.local`.
+"""
+
+from .protocol import Launcher, Service, Spec
+
+__all__ = ["Launcher", "Service", "Spec"]
+"""Names of the seam; the implementations are imported by who chooses one."""
