@@ -137,6 +137,7 @@ def _build(document: dict[str, Any], path: Path, lines: _Lines) -> Catalog:
         name: Group(name, group["service"], group.get("title", name))
         for name, group in document.get("groups", {}).items()
     }
+    root = path.resolve().parent / system.get("root", ".")
     points = []
     for index, entry in enumerate(document.get("points", ())):
         known: dict[str, Any] = dict(entry)
@@ -149,6 +150,7 @@ def _build(document: dict[str, Any], path: Path, lines: _Lines) -> Catalog:
                 **known,
                 service=groups[entry["group"]].service,
                 where=f"{path}:{lines.of(['points', index])}",
+                root=root,
             )
         )
     return Catalog(
@@ -157,7 +159,6 @@ def _build(document: dict[str, Any], path: Path, lines: _Lines) -> Catalog:
         hops=tuple(Hop(hop["from"], hop["to"]) for hop in document.get("hops", ())),
         capabilities=document.get("capabilities", {}),
         name=system.get("name", ""),
-        root=path.parent / system.get("root", "."),
         paths=(path,),
     )
 

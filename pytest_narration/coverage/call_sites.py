@@ -94,7 +94,7 @@ def locate(catalog: Catalog, *, base: Path | None = None) -> dict[str, Location]
         if not point.call_site:
             continue
         name, fixed = _split(point.call_site)
-        path = (catalog_root(catalog, point) / name).resolve()
+        path = (point.root / name).resolve()
         if path not in scans:
             scans[path] = _Scan(path)
         location = scans[path].find(point) or (
@@ -103,15 +103,6 @@ def locate(catalog: Catalog, *, base: Path | None = None) -> dict[str, Location]
         if location:
             found[point.id] = Location(_relative(location.path, base), location.line)
     return found
-
-
-def catalog_root(catalog: Catalog, point: Point) -> Path:
-    """Return the folder that the point's call site is relative to."""
-    # After a merge each point still belongs to the folder of its own file.
-    if len(catalog.paths) < 2:
-        return catalog.root
-    own = Path(point.where.rpartition(":")[0]).parent
-    return own if own.exists() else catalog.root
 
 
 class _Scan:

@@ -74,6 +74,8 @@ class Point:
     """Path of the emitting file, ``path`` or ``path:line``, relative to the catalog's root."""
     where: str = ""
     """``file:line`` of the entry in the catalog."""
+    root: Path = Path()
+    """Folder that the call site is relative to."""
 
     @property
     def text(self) -> str:
@@ -101,8 +103,6 @@ class Catalog:
     capabilities: Mapping[str, bool] = field(default_factory=dict)
     """Capabilities that a catalog states instead of leaving them to detection."""
     name: str = ""
-    root: Path = Path()
-    """Folder that call sites are relative to."""
     paths: tuple[Path, ...] = ()
     _exact: dict[Signature, Point] = field(default_factory=dict, repr=False, compare=False)
     _loose: dict[tuple[str, str, str], list[tuple[re.Pattern[str], Point]]] = field(
@@ -160,7 +160,6 @@ class Catalog:
             hops=tuple(dict.fromkeys(hop for catalog in merged for hop in catalog.hops)),
             capabilities={k: v for catalog in merged for k, v in catalog.capabilities.items()},
             name=" + ".join(dict.fromkeys(c.name for c in merged if c.name)),
-            root=merged[0].root if merged else Path(),
             paths=tuple(path for catalog in merged for path in catalog.paths),
         )
 

@@ -12,7 +12,15 @@ from fractions import Fraction
 
 from ..errors import ConfigurationError
 
-__all__ = ["DIMENSIONS", "Figure", "Gate", "parse_gates", "percent_text"]
+__all__ = [
+    "DIMENSIONS",
+    "Figure",
+    "Gate",
+    "Judged",
+    "judge",
+    "parse_gates",
+    "percent_text",
+]
 
 DIMENSIONS = ("points", "channels", "correlation", "hops", "outcomes")
 """What can be measured and gated: see the page on coverage in the documentation."""
@@ -93,6 +101,22 @@ def percent_text(percent: Fraction | None) -> str:
     return f"{hundredths // 100}.{hundredths % 100:02d}%"
 
 
-def judged(gates: Iterable[Gate], figures: Mapping[str, Figure]) -> list[tuple[Gate, Figure, bool]]:
-    """Return each gate with its figure and whether it holds."""
-    return [(g, figures[g.dimension], g.holds(figures[g.dimension])) for g in gates]
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A gate, the figure it was held against, and the verdict."""
+
+    gate: Gate
+    figure: Figure
+    holds: bool
+
+    def __str__(self) -> str:
+        what = "narration coverage"
+        if self.gate.dimension != "points":
+            what += f" of {self.gate.dimension}"
+        reached = "reached" if self.holds else "not reached"
+        return f"Required {what} of {self.gate.text}% {reached}. Total: {self.figure}"
+
+
+def judge(gates: Iterable[Gate], figures: Mapping[str, Figure]) -> list[Judged]:
+    """Hold each gate against the figure of its dimension."""
+    return [Judged(g, figures[g.dimension], g.holds(figures[g.dimension])) for g in gates]

@@ -52,7 +52,7 @@ def test_a_point_is_located_in_the_file_or_folder_that_it_names(tmp_path: Path) 
 
     found = locate(shop(tmp_path, text), base=tmp_path)
 
-    assert {id: str(location) for id, location in found.items()} == {
+    assert {point: str(location) for point, location in found.items()} == {
         "cart.start": "src/cart.py:5",
         "cart.checkout": "src/cart.py:8",
     }

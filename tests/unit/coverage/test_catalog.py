@@ -161,5 +161,5 @@ def test_catalogs_that_declare_one_id_twice_do_not_merge(tmp_path: Path) -> None
     shop(tmp_path)
     path = tmp_path / "narration.toml"
 
-    with pytest.raises(CatalogError, match="is declared at .* too"):
+    with pytest.raises(CatalogError, match=r"is declared at .* too"):
         Catalog.load(path, path)

@@ -1,0 +1,144 @@
+"""Which rules a project has, and evidence and a test's marker -> what is wrong, as text."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pytest
+
+from .coverage.catalog import Catalog, Point
+from .errors import CatalogError, ConfigurationError
+from .recorder import Evidence
+from .rules import BUILTIN, Rule, Settings, Verdict, check, report
+
+__all__ = ["Choice", "Policy", "choice_of", "chosen", "policy_of"]
+
+_KEY = pytest.StashKey["Policy"]()
+_ARGUMENTS = ("rules", "allow")
+_FORM = (
+    'rules=["rule-id", …] and allow=…: {"rule-id": "reason"}, or a list of exemptions as in '
+    "[tool.narration.rules]"
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What one check judges by, beyond the project's settings."""
+
+    rules: tuple[str, ...] | None = None
+    """Ids; ``None`` means all."""
+    off: Mapping[str, str] = field(default_factory=dict)
+    """``{rule id: reason}`` of rules that do not count."""
+    allow: tuple[Mapping[str, Any], ...] = ()
+    """Exemptions narrower than a rule."""
+
+
+class Policy:
+    """The rules of a project: built in and its own, its settings, and its declared points."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """Built-in rules and those of ``pytest_narration_rules``."""
+        found = self._config.hook.pytest_narration_rules(config=self._config)
+        own = [rule for rules in found for rule in rules]
+        return (*BUILTIN, *own)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What ``[tool.narration.rules]`` of the project's ``pyproject.toml`` says."""
+        path = self._config.rootpath / "pyproject.toml"
+        if not path.is_file():
+            return Settings()
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Settings.of(table.get("tool", {}).get("narration", {}).get("rules", {}), self.rules)
+
+    @cached_property
+    def points(self) -> tuple[Point, ...]:
+        """The declared points, for rules about channels; empty without a catalog."""
+        from ._plugin_options import project_catalogs
+
+        paths = project_catalogs(self._config)
+        return Catalog.load(*paths).points if paths else ()
+
+    def check(self, evidence: Evidence, choice: Choice | None = None) -> list[Verdict]:
+        """Return the verdict of each rule.
+
+        :raises pytest.UsageError: a rule, an exemption, a setting or the catalog is wrong.
+        """
+        choice = choice or Choice()
+        try:
+            verdicts = check(
+                evidence,
+                self.rules,
+                only=choice.rules,
+                allow=choice.allow,
+                settings=self.settings,
+                points=self.points,
+            )
+            self._check_known(choice.off)
+        except (ConfigurationError, CatalogError) as error:
+            raise pytest.UsageError(str(error)) from error
+        return [verdict for verdict in verdicts if verdict.rule not in choice.off]
+
+    def complaint(self, evidence: Evidence, choice: Choice | None = None) -> str:
+        """Return what is broken or inconclusive as text, empty when every rule holds."""
+        verdicts = self.check(evidence, choice)
+        return report(verdicts) if any(verdict.is_failure for verdict in verdicts) else ""
+
+    def _check_known(self, ids: Iterable[str]) -> None:
+        known = sorted(rule.id for rule in self.rules)
+        for rule_id in ids:
+            if rule_id not in known:
+                raise ConfigurationError(
+                    f"no rule is named {rule_id!r}; rules are: {', '.join(known)}"
+                )
+
+
+def policy_of(config: pytest.Config) -> Policy:
+    """Return the project's policy, made on first use."""
+    policy = config.stash.get(_KEY, None)
+    if policy is None:
+        policy = config.stash[_KEY] = Policy(config)
+    return policy
+
+
+def chosen(rules: object, allow: object, *, where: str) -> Choice:
+    """Read ``rules`` and ``allow`` as a marker or a call gives them.
+
+    :raises pytest.UsageError: they have another form.
+    """
+    if rules is not None and (isinstance(rules, str) or not isinstance(rules, Iterable)):
+        raise pytest.UsageError(f"{where}: rules is {rules!r}; expected {_FORM}")
+    ids = None if rules is None else tuple(getattr(r, "id", r) for r in rules)
+    if isinstance(allow, Mapping):
+        for rule_id, reason in allow.items():
+            if not str(reason or "").strip():
+                raise pytest.UsageError(f"{where}: allow of {rule_id!r} needs a reason")
+        return Choice(ids, off=dict(allow))
+    if isinstance(allow, str) or not isinstance(allow, Iterable):
+        raise pytest.UsageError(f"{where}: allow is {allow!r}; expected {_FORM}")
+    entries = tuple(allow)
+    if wrong := [entry for entry in entries if not isinstance(entry, Mapping)]:
+        raise pytest.UsageError(f"{where}: allow has {wrong[0]!r}; expected {_FORM}")
+    return Choice(ids, allow=entries)
+
+
+def choice_of(marker: pytest.Mark | None) -> Choice:
+    """Read the marker ``narration``.
+
+    :raises pytest.UsageError: it has other arguments than ``rules`` and ``allow``.
+    """
+    if marker is None:
+        return Choice()
+    where = "@pytest.mark.narration"
+    unknown = [repr(a) for a in marker.args] + [k for k in marker.kwargs if k not in _ARGUMENTS]
+    if unknown:
+        raise pytest.UsageError(f"{where} does not take {', '.join(unknown)}; it takes {_FORM}")
+    return chosen(marker.kwargs.get("rules"), marker.kwargs.get("allow", ()), where=where)

@@ -1,0 +1,122 @@
+"""The window that a test looks through: what was recorded since it began, waits and rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .recorder import Exchange, Match, Recorder, View
+
+if TYPE_CHECKING:
+    from ._plugin_judge import Policy
+    from .event import Event
+    from .recorder import Pattern
+    from .rules import Rule, Verdict
+    from .story import Story
+
+__all__ = ["Narration"]
+
+
+class Narration(View):
+    """The fixture ``narration``: reads like a recorder, from the test's start on.
+
+    Reading and waiting never consume, so questions come in any order. :attr:`recorder` has the
+    whole session.
+    """
+
+    def __init__(self, recorder: Recorder, policy: Policy, mark: int = 0) -> None:
+        super().__init__(recorder, mark)
+        self._policy = policy
+        self.recorder = recorder
+        """Everything since the session began."""
+        self.start = mark
+        """Where the test began in the recorder."""
+
+    def mark(self) -> int:
+        """Return a position between what arrived and what will, for ``since(mark)``."""
+        return self.recorder.mark()
+
+    def wait_for(
+        self,
+        pattern: Pattern | Callable[[Event], bool] | None = None,
+        /,
+        *,
+        timeout: float = 5.0,
+        since: int | None = None,
+        **where: Any,
+    ) -> Match:
+        """Return what meets the pattern since the test began; see :meth:`Recorder.wait_for`."""
+        __tracebackhide__ = True
+        since = self.start if since is None else since
+        return self.recorder.wait_for(pattern, timeout=timeout, since=since, **where)
+
+    async def wait_for_async(
+        self,
+        pattern: Pattern | Callable[[Event], bool] | None = None,
+        /,
+        *,
+        timeout: float = 5.0,  # noqa: ASYNC109  # the same wait as its synchronous twin
+        since: int | None = None,
+        **where: Any,
+    ) -> Match:
+        """Like :meth:`wait_for`, while the running loop goes on."""
+        __tracebackhide__ = True
+        since = self.start if since is None else since
+        return await self.recorder.wait_for_async(pattern, timeout=timeout, since=since, **where)
+
+    def settle(self, timeout: float = 5.0, quiet: float = 0.2) -> None:
+        """Wait until no job is open and nothing arrives; see :meth:`Recorder.settle`."""
+        __tracebackhide__ = True
+        self.recorder.settle(timeout, quiet)
+
+    async def settle_async(
+        self,
+        timeout: float = 5.0,  # noqa: ASYNC109  # the same wait as its synchronous twin
+        quiet: float = 0.2,
+    ) -> None:
+        """Like :meth:`settle`, while the running loop goes on."""
+        __tracebackhide__ = True
+        await self.recorder.settle_async(timeout, quiet)
+
+    def add_exchange(self, **exchange: Any) -> Exchange:
+        """Record an HTTP call of the test; see :meth:`Recorder.add_exchange`."""
+        return self.recorder.add_exchange(**exchange)
+
+    def check(
+        self,
+        rules: Iterable[str | Rule] | None = None,
+        *,
+        allow: Mapping[str, str] | Iterable[Mapping[str, Any]] = (),
+    ) -> list[Verdict]:
+        """Judge what was recorded since the test began; one verdict per rule.
+
+        :param rules: ids; all rules of the project by default.
+        :param allow: ``{rule id: reason}``, or exemptions as in ``[tool.narration.rules]``.
+        """
+        from ._plugin_judge import chosen
+
+        return self._policy.check(self, chosen(rules, allow, where="narration.check()"))
+
+    def assert_holds(
+        self,
+        rules: Iterable[str | Rule] | None = None,
+        *,
+        allow: Mapping[str, str] | Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        """Check, and fail the test with every violation, its evidence and its hint.
+
+        :raises NarrationViolation: at least one rule is broken or inconclusive.
+        """
+        __tracebackhide__ = True
+        from ._plugin_judge import chosen
+        from .errors import NarrationViolation
+
+        choice = chosen(rules, allow, where="narration.assert_holds()")
+        if text := self._policy.complaint(self, choice):
+            raise NarrationViolation(text)
+
+    def story(self, correlation_id: str) -> Story:
+        """Return the story of one request, in canonical causal order."""
+        from .story import Story
+
+        return Story.of(self.for_correlation(correlation_id))

@@ -1,0 +1,3 @@
+"""Set-up shared by all tests."""
+
+pytest_plugins = ["pytester"]

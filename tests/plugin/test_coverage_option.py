@@ -1,0 +1,260 @@
+"""``--narration-coverage``: measures, tells what is missing, and saves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .conftest import Run
+
+_ALL = """
+    import shop
+
+    def test_start():
+        shop.start()
+
+    def test_checkout(narration_capture):
+        with_channel = narration_capture.channel("j-1")
+        shop.checkout(with_channel)
+
+    def test_look():
+        shop.look()
+
+    def test_refused():
+        shop.refuse()
+"""
+
+
+def test_points_are_counted_and_the_missing_ones_named(project: pytest.Pytester, run: Run) -> None:
+    project.makepyfile(
+        """
+        import shop
+
+        def test_start():
+            shop.start()
+
+        def test_look():
+            shop.look()
+
+        def test_checkout():
+            shop.checkout()
+        """
+    )
+
+    result = run("--narration-coverage")
+
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        [
+            "*narration coverage: shop*",
+            "Group*Points*Covered*Partial*Missed*Excluded*Cover*",
+            "Cart*5*2*1*1*1*50.00%",
+            "TOTAL*5*2*1*1*1*50.00%",
+            "by reach:*request 1/2 50.00%, error 0/1 0.00%, lifecycle 1/1 100.00%",
+            "channels:*stdout 3/4 75.00%, sse 0/1 0.00%",
+            "hardware:*1 point excluded, absent here: hologram; over all declared 2/5 40.00%",
+            "Missing:",
+            "  cart.refused  narration.toml:34",
+            "*cart error “Payment refused: {error_kind}” on stdout",
+            "Partial, counted as missed:",
+            "*cart.checkout*seen on stdout, never on sse",
+            "Excluded:",
+            "*cart.hologram: needs hologram",
+        ]
+    )
+
+
+def test_the_same_numbers_come_from_one_process_and_from_two_workers(
+    project: pytest.Pytester, run: Run
+) -> None:
+    project.makepyfile(_ALL)
+
+    one = run("--narration-coverage")
+    serial = _saved(project)
+    two = run("--narration-coverage", "-n2")
+
+    assert _table(one) == _table(two)
+    assert _saved(project) == serial
+    (module,) = (path.name for path in project.path.glob("test_*.py"))
+    names = ("checkout", "look", "refused", "start")
+    assert serial["contexts"] == [f"{module}::test_{name}" for name in names]
+
+
+def test_coverage_falls_exactly_by_the_points_of_deselected_tests(
+    project: pytest.Pytester, run: Run
+) -> None:
+    project.makepyfile(_ALL)
+
+    full = run("--narration-coverage")
+    less = run("--narration-coverage", "-k", "not look")
+
+    full.stdout.fnmatch_lines(["TOTAL*5*4*0*0*1*100.00%"])
+    less.stdout.fnmatch_lines(["TOTAL*5*3*0*1*1*75.00%", "Missing:", "*cart.look*"])
+
+
+def test_events_of_known_services_that_no_point_declares_are_listed(
+    project: pytest.Pytester, run: Run
+) -> None:
+    project.makepyfile(
+        """
+        import shop
+
+        def test_it():
+            shop.narrate("wave", "Waving at {who}", actor="cart", who="you")
+        """
+    )
+
+    result = run("--narration-coverage")
+
+    result.stdout.fnmatch_lines(
+        ["Undeclared, seen but in no catalog:", "  cart: cart wave “Waving at {who}” on stdout"]
+    )
+
+
+@pytest.mark.parametrize("extra", [(), ("-n2",)])
+def test_a_run_without_events_is_an_error_with_an_explanation(
+    project: pytest.Pytester, run: Run, extra: tuple[str, ...]
+) -> None:
+    project.makepyfile("def test_silent(): pass")
+
+    result = run("--narration-coverage", *extra)
+
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        ["ERROR: no narration event was seen in the whole run*", "*declares services cart.*"]
+    )
+
+
+def test_no_tests_collected_keeps_pytests_own_exit_code(project: pytest.Pytester, run: Run) -> None:
+    result = run("--narration-coverage", "--narration-fail-under=80")
+
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert not (project.path / ".narration-coverage").exists()
+
+
+def test_without_a_catalog_the_commands_that_make_one_are_offered(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    result = run("--narration-coverage")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            "*no catalog*narration_catalog*",
+            "*narration catalog scan PATH*",
+            "*narration catalog learn*",
+        ]
+    )
+
+
+def test_a_wrong_catalog_is_a_usage_error_with_its_line(project: pytest.Pytester, run: Run) -> None:
+    path = project.path / "narration.toml"
+    path.write_text(path.read_text().replace('level = "warn"', 'level = "loud"'))
+
+    result = run("--narration-coverage")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*narration.toml:40: points[[]3] (cart.refused) level: 'loud'*"])
+
+
+def test_a_test_path_taken_for_a_catalog_is_explained(project: pytest.Pytester, run: Run) -> None:
+    result = run("--narration-coverage", "tests")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*'tests' is not a catalog*put them before the option*"])
+
+
+def test_catalogs_are_named_by_the_option_or_by_the_ini_file(
+    project: pytest.Pytester, run: Run
+) -> None:
+    project.makepyfile(_ALL)
+    (project.path / "narration.toml").rename(project.path / "points.toml")
+
+    by_option = run("--narration-coverage=points.toml")
+    by_ini = run("--narration-coverage", "-o", "narration_catalog=points.toml")
+
+    assert _table(by_option) == _table(by_ini)
+    by_option.stdout.fnmatch_lines(["TOTAL*100.00%"])
+
+
+def test_an_interrupted_run_keeps_what_it_had(project: pytest.Pytester, run: Run) -> None:
+    project.makepyfile(
+        """
+        import shop
+
+        def test_start():
+            shop.start()
+
+        def test_interrupted():
+            shop.look()
+            raise KeyboardInterrupt
+
+        def test_refused():
+            shop.refuse()
+        """
+    )
+
+    result = run("--narration-coverage", "--narration-fail-under=100")
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert {sighting[2] for sighting in _saved(project)["sightings"]} == {"startup", "look"}
+    result.stdout.fnmatch_lines(["The run was cut short: no gate was applied."])
+
+
+def test_a_crashed_worker_loses_only_its_running_test(project: pytest.Pytester, run: Run) -> None:
+    project.makepyfile(
+        """
+        import os
+        import shop
+
+        def test_a():
+            shop.start()
+
+        def test_b():
+            shop.look()
+            os._exit(3)
+
+        def test_c():
+            shop.refuse()
+        """
+    )
+
+    run("--narration-coverage", "-n1", "--max-worker-restart=1")
+
+    assert {sighting[2] for sighting in _saved(project)["sightings"]} == {"startup", "error"}
+
+
+def test_collecting_only_measures_nothing(project: pytest.Pytester, run: Run) -> None:
+    project.makepyfile(_ALL)
+
+    result = run("--narration-coverage", "--collect-only", "-q")
+
+    assert result.ret == 0
+    assert not (project.path / ".narration-coverage").exists()
+    result.stdout.no_fnmatch_line("*narration coverage*")
+
+
+def test_the_data_file_can_be_named(
+    project: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.makepyfile(_ALL)
+
+    run("--narration-coverage", "-o", "narration_data_file=out/shard-1")
+    monkeypatch.setenv("NARRATION_COVERAGE_FILE", "out/shard-2")
+    run("--narration-coverage")
+
+    assert sorted(p.name for p in (project.path / "out").iterdir()) == ["shard-1", "shard-2"]
+
+
+def _saved(project: pytest.Pytester) -> dict[str, list[list[str]]]:
+    """Return the saved data without its evidence, whose ids and times differ between runs."""
+    document = json.loads((project.path / ".narration-coverage").read_text(encoding="utf-8"))
+    del document["evidence"]
+    return document  # type: ignore[no-any-return]  # our own format
+
+
+def _table(result: pytest.RunResult) -> list[str]:
+    lines = result.stdout.lines
+    start = next(n for n, line in enumerate(lines) if line.startswith("Group"))
+    return lines[start : next(n for n, s in enumerate(lines) if n > start and s.startswith("=="))]
