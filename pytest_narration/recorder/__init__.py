@@ -15,7 +15,7 @@ from typing import TypeVar
 from ..event import Channel, Event
 from ..wire import Rejected
 from .awaiting import Expectation, Pattern, Progress, State, Waited, Waiters
-from .emitters import Death, Emitters, Silence, Status
+from .emitters import Death, Emitters, LastLines, Silence, Status
 from .evidence import Evidence, View
 from .log import EventLog
 from .quiescence import OpenStreams
@@ -32,6 +32,7 @@ __all__ = [
     "Expectation",
     "Explain",
     "Frame",
+    "LastLines",
     "Match",
     "Matcher",
     "Outcome",
@@ -157,14 +158,15 @@ class Recorder(Waits, Evidence):
         self._waiters.ring()
         return exchange
 
-    def attach(self, name: str, status: Status) -> None:
+    def attach(self, name: str, status: Status, last_lines: LastLines | None = None) -> None:
         """Watch the process behind a source, so that waits notice its death at once.
 
         :param status: returns its exit code, ``None`` while it runs. A restarted process is
             attached again under the same name.
+        :param last_lines: returns its last so many lines, quoted when it died.
         """
         with self._lock:
-            self._emitters.attach(name, status)
+            self._emitters.attach(name, status, last_lines)
 
     # Reading: see Evidence for records, events, frames, …; and Waits for waiting
 

@@ -10,10 +10,16 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Death", "Emitters", "Status"]
+__all__ = ["Death", "Emitters", "LastLines", "Silence", "Status"]
 
 Status = Callable[[], int | None]
 """Exit code of a process, ``None`` while it runs."""
+
+LastLines = Callable[[int], Iterable[str]]
+"""The last so many lines of a process, whatever they are."""
+
+QUOTED = 20
+"""Lines of a dead process that are kept for messages."""
 
 DRAIN_SECONDS = 1.0
 """How long the last lines of a dead process may take when its source announces no ending."""
@@ -24,11 +30,14 @@ class Death(msgspec.Struct, frozen=True):
 
     name: str
     exit_code: int
+    lines: tuple[str, ...] = ()
+    """Its last lines, as they were read."""
 
 
 class _Emitter:
-    def __init__(self, status: Status) -> None:
+    def __init__(self, status: Status, last_lines: LastLines | None) -> None:
         self.status = status
+        self.last_lines = last_lines
         self.exit_code: int | None = None
         self.died_at = 0.0
         self.ended = False
@@ -50,9 +59,9 @@ class Emitters:
         """Whether any process can be asked for its exit code."""
         return bool(self._attached)
 
-    def attach(self, name: str, status: Status) -> None:
+    def attach(self, name: str, status: Status, last_lines: LastLines | None = None) -> None:
         """Watch a process whose lines carry ``source=name``; a restart attaches again."""
-        self._attached[name] = _Emitter(status)
+        self._attached[name] = _Emitter(status, last_lines)
 
     def saw(self, source: str, service: str | None) -> None:
         """Note that a source brought an event of a service."""
@@ -69,18 +78,22 @@ class Emitters:
 
     def deaths(self, now: float) -> list[Death]:
         """Ask every process; return those that ended, in order of attachment."""
-        found = []
-        for name, emitter in list(self._attached.items()):
+        self._ask(now)
+        return [
+            Death(name, emitter.exit_code, _quoted(emitter.last_lines))
+            for name, emitter in self._attached.items()
+            if emitter.exit_code is not None
+        ]
+
+    def _ask(self, now: float) -> None:
+        for emitter in self._attached.values():
             if emitter.exit_code is None:
-                emitter.exit_code = _ask(emitter.status)
+                emitter.exit_code = _asked(emitter.status)
                 emitter.died_at = now
-            if emitter.exit_code is not None:
-                found.append(Death(name, emitter.exit_code))
-        return found
 
     def silent(self, now: float) -> Silence:
         """Return what can be said about who will never speak again, as of this moment."""
-        self.deaths(now)
+        self._ask(now)
         drained = {name for name, e in self._attached.items() if e.is_drained(now)}
         return Silence(drained, set(self._attached), dict(self._services))
 
@@ -121,8 +134,17 @@ class Silence:
         return sorted(named & self._drained)
 
 
-def _ask(status: Status) -> int | None:
+def _asked(status: Status) -> int | None:
     try:
         return status()
     except Exception:  # foreign code: a process that cannot be asked is not known to be dead
         return None
+
+
+def _quoted(last_lines: LastLines | None) -> tuple[str, ...]:
+    if last_lines is None:
+        return ()
+    try:
+        return tuple(last_lines(QUOTED))
+    except Exception:  # foreign code: a message with fewer lines is better than none
+        return ()

@@ -96,11 +96,14 @@ class Where:
 
     def differences(self, record: Record) -> list[Difference]:
         """Return the conditions that the record does not meet, in the order they were given."""
-        return [
-            Difference(name, expected, found)
+        found = [
+            Difference(name, expected, value)
             for name, expected in self.conditions.items()
-            if not accepts(expected, found := _value(record, name))
+            if not accepts(expected, value := _value(record, name))
         ]
+        if self.predicate is not None and not self.predicate(record.event):
+            found.append(Difference(_shown(self.predicate), True, False))
+        return found
 
     def __repr__(self) -> str:
         parts = [f"{name}={_shown(value)}" for name, value in self.conditions.items()]
