@@ -126,8 +126,10 @@ class LocalService:
                 action="server_bind",
                 service=self._spec.module.rpartition(".")[2].replace("_", "-"),
             )
-        except (EmitterDied, WaitTimeout) as error:
-            raise ClusterError(self.explain(f"did not listen within {timeout:g} s")) from error
+        except EmitterDied as error:
+            raise ClusterError(self.explain("ended before it was listening")) from error
+        except WaitTimeout as error:
+            raise ClusterError(self.explain(f"was not listening within {timeout:g} s")) from error
         address = str(match.event.field("address"))
         self._address, self._port = address, int(address.rpartition(":")[2])
         return address
@@ -199,13 +201,13 @@ class LocalService:
     def explain(self, what: str) -> str:
         """Return what happened to the service, with its last lines."""
         status = self.returncode
-        how = "still running" if status is None else f"ended with status {status}"
+        how = "it still runs" if status is None else f"exit status {status}"
         if status is not None and self._stderr is not None:
             self._stderr.join(1.0)
         lines = self.logs()[-_SHOWN_LINES:]
         quoted = "\n".join(f"    {line}" for line in lines) or "    (it printed nothing)"
         command = " ".join(("python", "-m", self._spec.module, *self._spec.arguments))
-        return f"{self.name} {what}; it is {how}.\n  command: {command}\n  last lines:\n{quoted}"
+        return f"{self.name} {what}: {how}.\n  command: {command}\n  last lines:\n{quoted}"
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is None or self._process.poll() is not None:

@@ -6,7 +6,7 @@ CR LF, in any chunking. A byte that does not belong there is a :class:`ProtocolE
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -48,8 +48,8 @@ class FrameSplitter:
         self._rest = b""
         self._decode = msgspec.json.Decoder(_Envelope).decode
 
-    def feed(self, chunk: bytes) -> list[Frame]:
-        """Return the frames that this chunk completes.
+    def feed(self, chunk: bytes) -> Iterator[Frame]:
+        """Yield the frames that this chunk completes; good ones before a bad one.
 
         :raises ProtocolError: a frame is no JSON object of a known type, or endless.
         """
@@ -59,14 +59,12 @@ class FrameSplitter:
             held = b"\r" if data.endswith(b"\r") else b""
             data = data[: len(data) - len(held)].replace(b"\r\n", b"\n") + held
         *blocks, self._rest = data.split(b"\n\n")
-        if len(self._rest) > MAX_FRAME_BYTES:
-            raise ProtocolError(f"a frame is longer than {MAX_FRAME_BYTES} bytes")
-        frames = []
         for block in blocks:
             frame = self._frame(block)
             if frame is not None:
-                frames.append(frame)
-        return frames
+                yield frame
+        if len(self._rest) > MAX_FRAME_BYTES:
+            raise ProtocolError(f"a frame is longer than {MAX_FRAME_BYTES} bytes")
 
     def _frame(self, block: bytes) -> Frame | None:
         data = b"\n".join(
