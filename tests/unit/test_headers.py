@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import re
 import uuid
 from collections.abc import Iterator
@@ -444,3 +445,21 @@ def test_whatever_comes_in_only_safe_text_goes_out(pairs: list[tuple[str, Any]])
     assert again.trace_id == incoming.trace_id
     assert again.trace_flags == incoming.trace_flags
     assert again.tracestate == incoming.tracestate
+
+
+def test_a_queue_carries_the_story_over(narrated: list[dict[str, Any]]) -> None:
+    """The consumer's loop of docs/headers.md."""
+    messages: queue.Queue[dict[str, Any]] = queue.Queue()
+    with extract({"X-Correlation-Id": ID}).context(job_id="producer"):
+        enqueued = narrate("enqueue", "Enqueued", actor="producer")
+        messages.put({"attributes": inject({"content-type": "text/plain"})})
+    incoming = extract(messages.get_nowait()["attributes"])
+    with incoming.context(job_id="consumer"):
+        narrate_replaced(incoming, actor="consumer")
+        narrate("handle", "Handled", actor="consumer")
+    sent, handled = narrated
+    assert handled["correlation_id"] == ID
+    assert handled["parent_job_id"] == "producer"
+    assert handled["cause"] == [enqueued]
+    assert handled["trace_id"] == sent["trace_id"]
+    assert handled["parent_span_id"] == sent["span_id"]
