@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -113,13 +113,18 @@ class Backend:
             self._waiting.append(job)
             self._change.notify()
 
-    def cancel(self, job_id: str, reason: str) -> str | None:
-        """Ask for a job's end; return ``"cancelling"``, ``"ended"``, or ``None``: unknown."""
+    def cancel(self, job_id: str, reason: str, *, cause: Iterable[str] = ()) -> str | None:
+        """Ask for a job's end; return ``"cancelling"``, ``"ended"``, or ``None``: unknown.
+
+        :param cause: ids of the events that led to this.
+        """
         with self._change:
             job = self._jobs.get(job_id)
             if job is None:
                 return "ended" if job_id in self._ended else None
-            job.stop_reason = job.stop_reason or reason
+            if not job.stop_reason:
+                job.stop_cause = tuple(cause)
+                job.stop_reason = reason
             self._change.notify()
             return "cancelling"
 

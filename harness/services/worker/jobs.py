@@ -2,7 +2,7 @@
 
 A job is made in a request's narration context and keeps a copy of it, so that what the decode
 thread narrates for it carries the request's ids and reaches its stream. Apart from
-:attr:`Job.stop_reason`, which any thread may set, a job belongs to the decode thread once it is
+what stops it, which any thread may set, a job belongs to the decode thread once it is
 submitted.
 """
 
@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_narration.emit import narrate
+from pytest_narration.emit import narrate, narration_context
 
 from .tokens import TextStream
 
@@ -48,6 +48,8 @@ class Job:
     accepted: float = field(default_factory=time.monotonic)
     stop_reason: str = ""
     """Why it shall be cancelled; empty while it shall run."""
+    stop_cause: tuple[str, ...] = ()
+    """Events of the one who cancelled it, which precede what the job says next."""
     tokens: list[int] = field(default_factory=list)
     """The prompt's ids."""
     need: int = 0
@@ -82,4 +84,12 @@ class Job:
 
     def narrate(self, action: str, template: str, /, **said: Any) -> None:
         """Narrate inside the request's context: on stdout, and on the job's stream."""
-        self.context.run(narrate, action, template, **said)
+        self.context.run(self._narrate, action, template, **said)
+
+    def _narrate(self, action: str, template: str, /, **said: Any) -> None:
+        if self.stop_reason:
+            cause, self.stop_cause = self.stop_cause, ()
+            with narration_context(cause=cause):
+                narrate(action, template, **said)
+        else:
+            narrate(action, template, **said)

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pytest_narration.emit import identity, narrate
+from pytest_narration.emit import current_context, identity, narrate
 
 from ..web import ApiError, Metrics, Refusal, Tokens, application, read_json, reply
 from .backend import Backend
@@ -118,7 +118,9 @@ class Service:
         job_id = body.get("job_id") if isinstance(body, dict) else None
         if not isinstance(job_id, str) or not job_id or set(body) != {"job_id"}:
             raise ApiError("invalid_request", 'the body must be {"job_id": "..."}')
-        status = self.backend.cancel(job_id, "the caller cancelled the job")
+        context = current_context()
+        cause = context.trail.pending if context is not None else ()
+        status = self.backend.cancel(job_id, "the caller cancelled the job", cause=cause)
         if status is None:
             raise ApiError("not_found", "there is no such job here")
         return reply({"job_id": job_id, "status": status}, 202)

@@ -15,7 +15,7 @@ from harness.services.worker.batch import (
 )
 from harness.services.worker.checkpoint import tiny
 from harness.services.worker.devices import repeat_exactly
-from harness.services.worker.model import Cache, Config, Transformer
+from harness.services.worker.model import Cache, Config, Transformer, _turned
 from harness.services.worker.tokens import VOCAB, encode
 
 PROMPTS = ["hello", "tell me a story", "Привет, мир", "x" * 90, "a"]
@@ -140,6 +140,21 @@ def test_the_order_of_a_prompt_matters(model: Transformer) -> None:
     one = model.prefill(encode("abc?"), cache, 0)
     other = model.prefill(encode("cba?"), cache, 0)
     assert not torch.allclose(one, other)
+
+
+def test_positions_are_rotations_that_know_only_distances(model: Transformer) -> None:
+    """The property that rotary positions are built for (arXiv:2104.09864, equation 11)."""
+    source = torch.Generator().manual_seed(2)
+    query, key = torch.randn(2, model.config.width // model.config.heads, generator=source)
+
+    def turned(x: torch.Tensor, at: int) -> torch.Tensor:
+        return _turned(x, (model.cos[at], model.sin[at]))
+
+    torch.testing.assert_close(turned(query, 300).norm(), query.norm())
+    near = turned(query, 7) @ turned(key, 3)
+    far = turned(query, 407) @ turned(key, 403)
+    torch.testing.assert_close(near, far, rtol=1e-4, atol=1e-4)
+    assert not torch.isclose(near, turned(query, 7) @ turned(key, 4), rtol=1e-2)
 
 
 def test_a_prompt_does_not_see_what_comes_after_it(model: Transformer) -> None:

@@ -26,7 +26,7 @@ from .worker_process import (
 )
 
 SLOTS, QUEUE, KV_TOKENS = 2, 3, 505
-LONG = {"prompt": "a long story", "max_tokens": 480}
+LONG: dict[str, Any] = {"prompt": "a long story", "max_tokens": 480}
 """Nearly the whole budget, so that it decodes alone."""
 
 
@@ -314,7 +314,10 @@ def test_a_cancelled_job_says_so(worker: WorkerProcess, url: str) -> None:
     with execute(url, **LONG) as frames, client(url) as http:
         job_id = frames.until("started")["job_id"]
         frames.until("token")
-        response = http.post("/cancel", json={"job_id": job_id})
+        why = "01a1fd0e-e76b-7000-8af6-61f9dbd2c55d"
+        trace = f"00-{'a' * 32}-{'b' * 16}-01"
+        headers = {"traceparent": trace, "tracestate": f"narration={why}"}
+        response = http.post("/cancel", json={"job_id": job_id}, headers=headers)
         assert (response.status_code, response.json()) == (
             202,
             {"job_id": job_id, "status": "cancelling"},
@@ -323,6 +326,7 @@ def test_a_cancelled_job_says_so(worker: WorkerProcess, url: str) -> None:
         point = assert_failed(worker, frames, "CANCELLED")
         assert point["reason"] == "the caller cancelled the job"
         assert 0 < point["tokens_out"] < LONG["max_tokens"]
+        assert point["cause"] == [why], "what the canceller said comes before it"
         again = http.post("/cancel", json={"job_id": job_id})
         assert (again.status_code, again.json()["status"]) == (202, "ended")
 
