@@ -163,7 +163,9 @@ def test_without_a_context_a_call_carries_nothing_of_ours(call: Callable[[str], 
 @pytest.mark.parametrize("call", CLIENTS)
 def test_a_failed_call_raises_what_the_client_raises(call: Callable[[str], None]) -> None:
     with extract({}).context() as context:
-        with pytest.raises(OSError if call in (with_aiohttp, with_requests) else httpx.ConnectError):
+        with pytest.raises(
+            OSError if call in (with_aiohttp, with_requests) else httpx.ConnectError
+        ):
             call("http://127.0.0.1:1")
         assert context.trail.pending == []
 
