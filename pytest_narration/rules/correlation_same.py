@@ -18,8 +18,8 @@ from .words import between, line, listed, named, quoted, who
 
 __all__ = ["correlation_same"]
 
-_Crossing = tuple[str, str, str, str]
-"""(upstream service, its id, downstream service, its id)"""
+_Crossing = frozenset[tuple[str, str]]
+"""The two sides of a hop, each with its id: the way back differs where the way there did."""
 
 
 @rule(
@@ -72,7 +72,7 @@ def _against_parents(job: Job, evidence: Facts, told: set[_Crossing]) -> Iterato
                 continue
             expected = parent.correlation_id
             source = parent.correlations[str(expected)]
-            told.add((who(source), str(expected), who(event), found))
+            told.add(frozenset(((who(source), str(expected)), (who(event), found))))
             about = (
                 f"parent job {quoted(parent_id)} belongs to {who(source)}'s correlation "
                 f"{quoted(expected)}"
@@ -89,7 +89,9 @@ def _against_links(event: Event, evidence: Facts, told: set[_Crossing]) -> Itera
             continue
         if source.correlation_id == event.correlation_id:
             continue
-        crossing = (who(source), source.correlation_id, who(event), str(event.correlation_id))
+        crossing = frozenset(
+            ((who(source), source.correlation_id), (who(event), str(event.correlation_id)))
+        )
         if crossing in told:
             continue
         told.add(crossing)

@@ -134,7 +134,11 @@ def _teller(name: str) -> Any:
     # The library checks a date-time only with its `format` extra; the standard library serves.
     formats = jsonschema.FormatChecker(formats=())
     formats.checks("date-time", raises=ValueError)(_is_date_time)
-    return jsonschema.Draft202012Validator(_shared(name), format_checker=formats)
+    # A tuple is an array to the judge, and to every encoder.
+    draft = jsonschema.Draft202012Validator
+    types = draft.TYPE_CHECKER.redefine("array", lambda _, value: isinstance(value, list | tuple))
+    teller = jsonschema.validators.extend(draft, type_checker=types)
+    return teller(_shared(name), format_checker=formats)
 
 
 def _is_date_time(value: object) -> bool:

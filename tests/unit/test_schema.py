@@ -101,6 +101,14 @@ def test_the_verdict_and_the_words_always_agree(name: str, value: Any) -> None:
         assert list(teller.iter_errors(event)) == []
 
 
+def test_a_tuple_is_an_array() -> None:
+    """`Event.cause` is one: what else is wrong must not be blamed on it."""
+    event = _LEAST | {"cause": ("01890a5d-ac96-774b-bcce-b302099a8058",)}
+    assert schema.validate(event) == []
+    (problem,) = schema.validate(event | {"seq": 0})
+    assert problem.path == "seq"
+
+
 def test_the_contract_names_exactly_the_columns_of_the_event() -> None:
     contract = schema.load()
     assert set(contract["properties"]) == COLUMNS

@@ -71,6 +71,7 @@ class Story:
     entries: list[Any] = field(default_factory=list)
     _ids: int = 0
     _seqs: dict[str, int] = field(default_factory=dict)
+    _frames: dict[str, int] = field(default_factory=dict)
 
     # Making
 
@@ -104,9 +105,9 @@ class Story:
         self.entries.append(Sighting(event, "sse", source, stream))
 
     def frame(self, type: str, data: Any, stream: str, source: str) -> None:
-        of_stream = [e for e in self.frames() if e.source == source]
+        number = self._frames[source] = self._frames.get(source, 0) + 1
         text = data if isinstance(data, str) else json.dumps({"type": type, **data})
-        self.entries.append(SeenFrame(type, text, str(len(of_stream) + 1), source, stream))
+        self.entries.append(SeenFrame(type, text, str(number), source, stream))
 
     def ending(self, source: str, outcome: Any = "complete", detail: str = "") -> None:
         self.entries.append(Ending(source, outcome, detail))
