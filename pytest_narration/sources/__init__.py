@@ -1,0 +1,26 @@
+"""Where events come from: each source fills a recorder and says how it ended.
+
+Every source is a context manager. Those that read in the background do so in a thread of ours,
+never on the test's event loop, so a test step that blocks loses nothing.
+"""
+
+from __future__ import annotations
+
+from .docker import DockerSource
+from .file import FileSource
+from .inprocess import InProcessSource
+from .otlp_http import OtlpSource
+from .process import ProcessSource, StreamSource
+from .source import Source
+from .sse_http import SseSource
+
+__all__ = [
+    "DockerSource",
+    "FileSource",
+    "InProcessSource",
+    "OtlpSource",
+    "ProcessSource",
+    "Source",
+    "SseSource",
+    "StreamSource",
+]
