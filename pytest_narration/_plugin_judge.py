@@ -1,4 +1,7 @@
-"""Which rules a project has, and evidence and a test's marker -> what is wrong, as text."""
+"""Which rules a project has, and evidence and a test's marker -> what is wrong, as text.
+
+The rules and the catalog are read when the first test is judged, not before.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,16 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .coverage.catalog import Catalog, Point
 from .errors import CatalogError, ConfigurationError
 from .recorder import Evidence
-from .rules import BUILTIN, Rule, Settings, Verdict, check, report
+
+if TYPE_CHECKING:
+    from .coverage.catalog import Point
+    from .rules import Rule, Settings, Verdict
 
 __all__ = ["Choice", "Policy", "choice_of", "chosen", "policy_of"]
 
@@ -46,6 +51,8 @@ class Policy:
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """Built-in rules and those of ``pytest_narration_rules``."""
+        from .rules import BUILTIN
+
         found = self._config.hook.pytest_narration_rules(config=self._config)
         own = [rule for rules in found for rule in rules]
         return (*BUILTIN, *own)
@@ -53,6 +60,8 @@ class Policy:
     @cached_property
     def settings(self) -> Settings:
         """What ``[tool.narration.rules]`` of the project's ``pyproject.toml`` says."""
+        from .rules import Settings
+
         path = self._config.rootpath / "pyproject.toml"
         if not path.is_file():
             return Settings()
@@ -63,6 +72,7 @@ class Policy:
     def points(self) -> tuple[Point, ...]:
         """The declared points, for rules about channels; empty without a catalog."""
         from ._plugin_options import project_catalogs
+        from .coverage.catalog import Catalog
 
         paths = project_catalogs(self._config)
         return Catalog.load(*paths).points if paths else ()
@@ -72,6 +82,8 @@ class Policy:
 
         :raises pytest.UsageError: a rule, an exemption, a setting or the catalog is wrong.
         """
+        from .rules import check
+
         choice = choice or Choice()
         try:
             verdicts = check(
@@ -89,6 +101,8 @@ class Policy:
 
     def complaint(self, evidence: Evidence, choice: Choice | None = None) -> str:
         """Return what is broken or inconclusive as text, empty when every rule holds."""
+        from .rules import report
+
         verdicts = self.check(evidence, choice)
         return report(verdicts) if any(verdict.is_failure for verdict in verdicts) else ""
 

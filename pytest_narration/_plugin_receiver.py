@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["ATTRIBUTE", "Receiver", "attach", "receive"]
+__all__ = ["ATTRIBUTE", "Receiver", "attach", "could_not_be_read", "describe", "receive"]
 
 ATTRIBUTE = "narration_json"
 _REJECTED_SHOWN = 5
@@ -73,12 +73,18 @@ class Receiver:
         if self.is_worker or not self._rejected:
             return
         terminalreporter.section("narration: rejected lines", yellow=True)
-        count = f"{self._rejected} line{'s' if self._rejected != 1 else ''}"
-        terminalreporter.write_line(f"{count} could not be read as events:", yellow=True)
+        terminalreporter.write_line(could_not_be_read(self._rejected), yellow=True)
         for example in self._examples[:_REJECTED_SHOWN]:
             terminalreporter.write_line(f"  {example}")
         if self._rejected > _REJECTED_SHOWN:
             terminalreporter.write_line(f"  … and {self._rejected - _REJECTED_SHOWN} more")
+
+
+def could_not_be_read(count: int) -> str:
+    """Return the headline over rejected lines."""
+    if count == 1:
+        return "1 line could not be read as an event:"
+    return f"{count} lines could not be read as events:"
 
 
 def describe(line: bytes, why: str, source: str, offset: int) -> str:

@@ -23,12 +23,10 @@ __all__ = ["Session", "session_of"]
 _KEY = pytest.StashKey["Session"]()
 
 _NO_CLUSTER = """\
-narration_cluster: this project has not said how its services start. Set the ini option
-
-    narration_cluster = "package.module:factory"
-
-to a function that takes the recorder and returns a context manager, which starts the services, \
-feeds the recorder from them and stops them; or override the fixture in conftest.py."""
+narration_cluster: this project has not said how its services start. Set the ini option \
+narration_cluster = "package.module:factory" to a function that takes the recorder and returns a \
+context manager, which starts the services, feeds the recorder from them and stops them; or \
+override the fixture in conftest.py."""
 
 
 class Session:
@@ -98,6 +96,7 @@ class Session:
 
     def cluster(self) -> Iterator[Any]:
         """Body of the fixture ``narration_cluster``."""
+        __tracebackhide__ = True
         name = self.config.getini("narration_cluster")
         if not name:
             raise pytest.UsageError(_NO_CLUSTER)
@@ -131,6 +130,7 @@ def _recorder() -> Recorder:
 
 
 def _factory(name: str) -> Callable[[Recorder], object]:
+    __tracebackhide__ = True
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
         raise pytest.UsageError(
@@ -158,6 +158,7 @@ def _factory(name: str) -> Callable[[Recorder], object]:
 
 
 def _context_manager(name: str, made: object) -> AbstractContextManager[Any]:
+    __tracebackhide__ = True
     if not isinstance(made, AbstractContextManager):
         raise pytest.UsageError(
             f"ini option narration_cluster = {name!r}: the factory returned "

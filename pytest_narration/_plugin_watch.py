@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable
 import pytest
 
 from ._plugin_judge import choice_of
-from ._plugin_receiver import attach, describe, receive
+from ._plugin_receiver import attach, could_not_be_read, describe, receive
 from ._plugin_session import Session, session_of
 from .recorder import Evidence
 
@@ -62,7 +62,7 @@ class Watch:
         if marker is not None or evidence.records():
             complaints.append(self._session.policy.complaint(evidence, choice))
         if strict and evidence.rejected:
-            complaints += [f"{len(evidence.rejected)} rejected lines:", *_examples(evidence)]
+            complaints += [could_not_be_read(len(evidence.rejected)), *_examples(evidence)]
         text = "\n".join(filter(None, complaints))
         if text:
             pytest.fail(text, pytrace=False)

@@ -133,6 +133,7 @@ def narration_recorder(request: pytest.FixtureRequest) -> Recorder:
 @pytest.fixture(scope="session")
 def narration_cluster(request: pytest.FixtureRequest) -> Iterator[Any]:
     """The running services, started once by the factory that the ini option names."""
+    __tracebackhide__ = True
     from ._plugin_session import session_of
 
     yield from session_of(request.config).cluster()

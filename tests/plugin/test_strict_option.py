@@ -1,0 +1,59 @@
+"""``--narration-strict``: every test that narrates is judged."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Run
+
+_TESTS = """
+    from pytest_narration.emit import configure, narrate, narration_context
+    from pytest_narration.wire import Rejected
+
+    configure("cart", "1")
+
+    def test_good():
+        with narration_context(correlation_id="c-1", job_id="j-1"):
+            narrate("ask", "Asking", actor="cart")
+
+    def test_lost():
+        with narration_context(correlation_id="c-2", job_id="j-2"):
+            narrate("ask", "Asking", actor="cart")
+            with narration_context(correlation_id=None):
+                narrate("look", "Looking", actor="cart")
+
+    def test_rejected(narration_recorder):
+        narration_recorder.add_rejected(Rejected(b"panic: boom", "not JSON", "cart", 7))
+
+    def test_silent():
+        pass
+"""
+
+
+def test_a_test_fails_for_broken_rules_and_for_rejected_lines(
+    project: pytest.Pytester, run: Run
+) -> None:
+    project.makepyfile(_TESTS)
+
+    result = run("--narration-strict", "-rA")
+
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(["*correlation-present (broken)*"])
+    result.stdout.fnmatch_lines(
+        ["*1 line could not be read as an event:", "*cart, byte 7: not JSON*"]
+    )
+    result.stdout.fnmatch_lines_random(["PASSED *::test_good", "PASSED *::test_silent"])
+
+
+def test_the_ini_value_does_the_same(project: pytest.Pytester, run: Run) -> None:
+    project.makepyfile(_TESTS)
+    project.makeini("[pytest]\npythonpath = .\nnarration_strict = true\n")
+
+    run().assert_outcomes(passed=2, failed=2)
+    run("-n2").assert_outcomes(passed=2, failed=2)
+
+
+def test_without_it_the_same_tests_pass(project: pytest.Pytester, run: Run) -> None:
+    project.makepyfile(_TESTS)
+
+    run().assert_outcomes(passed=4)
