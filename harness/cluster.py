@@ -6,8 +6,10 @@ the services print and stream ends up in the recorder.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import signal
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -15,15 +17,18 @@ from typing import Any, NamedTuple, Self
 import httpx
 
 from pytest_narration.errors import ClusterError, EmitterDied, WaitTimeout
+from pytest_narration.event import Event
+from pytest_narration.pattern import Pattern, any_of, event
 from pytest_narration.recorder import Recorder
 from pytest_narration.sources import SseSource
 
 from .launch import Launcher, Service, Spec
 
-__all__ = ["Cluster", "Job", "local_cluster"]
+__all__ = ["Cluster", "Job", "WorkerHandle", "local_cluster"]
 
 _START_SECONDS = 60.0
 _CALL_SECONDS = 10.0
+_SHOWN_LINES = 15
 
 
 class Job(NamedTuple):
@@ -34,6 +39,47 @@ class Job(NamedTuple):
     """Absolute."""
     correlation_id: str
     response: httpx.Response
+
+
+class WorkerHandle:
+    """One worker, over all its restarts, seen through its pool manager."""
+
+    def __init__(self, cluster: Cluster, launcher: Launcher, worker_id: str, url: str) -> None:
+        self.worker_id = worker_id
+        self._cluster = cluster
+        self._launcher = launcher
+        self._url = url
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the pool's status says of it: ``state``, ``restarts``, ``address``…"""
+        status = self._get("/v2/pools/pool-0/status").json()
+        for worker in status["workers"]:
+            if worker["worker_id"] == self.worker_id:
+                return dict(worker)
+        raise ClusterError(f"the pool has no {self.worker_id}: {status}")
+
+    def logs(self) -> list[str]:
+        """Return its latest lines as its pool manager shows them."""
+        return self._get(f"/v1/workers/{self.worker_id}/logs").text.splitlines()
+
+    def kill(self) -> None:
+        """End it as a crash would (SIGKILL)."""
+        self._signal(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Freeze it."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        self._launcher.signal_worker(self.facts()["runs_as"], number)
+
+    def _get(self, path: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self._cluster.token}"}
+        return httpx.get(f"{self._url}{path}", headers=headers, timeout=5.0, trust_env=False)
 
 
 class Cluster:
@@ -189,6 +235,11 @@ class Cluster:
         self._streams.append(stream)
         return stream
 
+    def worker(self, worker_id: str = "worker-gpu0-r1") -> WorkerHandle:
+        """Return a worker, as its pool manager knows it at this moment."""
+        node_id = self.nodes[int(worker_id.removeprefix("worker-gpu").partition("-")[0])]
+        return WorkerHandle(self, self._launcher, worker_id, self.node(node_id).url)
+
     def node(self, node_id: str) -> Service:
         """Return the pool manager of a node."""
         for service in self.pool_managers:
@@ -217,7 +268,7 @@ class Cluster:
             service.start()
         for service in self.pool_managers:
             service.wait_listening(self._timeout)
-        self.wait_ready(since=began)
+        self._wait_ready(began, self._timeout, may_restart=False)
 
     def wait_ready(self, *, since: int = 0, timeout: float | None = None) -> None:
         """Wait until every node can take jobs with every worker it should have.
@@ -226,41 +277,43 @@ class Cluster:
         :raises ClusterError: with the last lines of the services.
         """
         patience = self._timeout if timeout is None else timeout
-        for node_id in self.nodes:
-            for number in range(self.workers):
-                self._wait_for_worker(node_id, number, since, patience)
-            try:
-                self.recorder.wait_for(
-                    timeout=patience,
-                    since=since,
-                    source=self.orchestrator.name,
-                    action="node_ready",
-                    node_id=node_id,
+        self._wait_ready(since, patience, may_restart=True)
+
+    def _wait_ready(self, since: int, patience: float, *, may_restart: bool) -> None:
+        for index, node_id in enumerate(self.nodes):
+            for number in range(1, self.workers + 1):
+                worker_id = f"worker-gpu{index}-r{number}"
+                wanted = event(
+                    source=self.node(node_id).name,
+                    service="pool-manager",
+                    worker_id=worker_id,
+                    action=any_of("worker_ready", *(() if may_restart else ("worker_exit",))),
                 )
-            except (EmitterDied, WaitTimeout) as error:
-                raise ClusterError(self._explain(f"node {node_id} is not ready")) from error
+                found = self._wait(wanted, worker_id, since, patience)
+                if found.action == "worker_exit":
+                    raise ClusterError(self._explain(f"{worker_id} did not start", worker_id))
+            ready = event(source=self.orchestrator.name, action="node_ready", node_id=node_id)
+            self._wait(ready, f"node {node_id}", since, patience)
 
-    def _wait_for_worker(self, node_id: str, number: int, since: int, patience: float) -> None:
-        worker_id = f"worker-gpu{self.nodes.index(node_id)}-r{number + 1}"
+    def _wait(self, pattern: Pattern, who: str, since: int, patience: float) -> Event:
         try:
-            self.recorder.wait_for(
-                timeout=patience,
-                since=since,
-                source=self.node(node_id).name,
-                service="pool-manager",
-                action="worker_ready",
-                worker_id=worker_id,
-            )
+            return self.recorder.wait_for(pattern, since=since, timeout=patience).event
         except (EmitterDied, WaitTimeout) as error:
-            raise ClusterError(self._explain(f"{worker_id} is not ready")) from error
+            what = f"{who} was not ready within {patience:g} s"
+            raise ClusterError(self._explain(what, who)) from error
 
-    def _explain(self, what: str) -> str:
-        lines = [f"{what} within {self._timeout:g} s."]
+    def _explain(self, what: str, who: str) -> str:
+        lines = [f"{what}."]
         for service in self.services:
             status = service.returncode
-            how = "running" if status is None else f"ended with status {status}"
+            how = "it runs" if status is None else f"exit status {status}"
             lines.append(f"  {service.name} ({how}), last lines:")
-            lines += [f"    {line}" for line in service.logs()[-15:]]
+            lines += [f"    {line}" for line in service.logs()[-_SHOWN_LINES:]]
+        if who.startswith("worker-"):
+            # Its stderr is known to its pool manager only.
+            with contextlib.suppress(ClusterError, httpx.HTTPError):
+                lines.append(f"  {who}, last lines:")
+                lines += [f"    {line}" for line in self.worker(who).logs()[-_SHOWN_LINES:]]
         return "\n".join(lines)
 
     def _keep_exchange(self, response: httpx.Response) -> None:

@@ -252,6 +252,16 @@ class LocalLauncher:
         self._services.append(service)
         return service
 
+    def signal_worker(self, runs_as: str, number: int) -> None:
+        """Signal a worker's process; see the protocol."""
+        kind, _, pid = runs_as.partition(" ")
+        if kind != "pid" or not pid.isdigit():
+            raise ClusterError(f"a local worker runs as `pid <number>`, this one as `{runs_as}`")
+        try:
+            os.kill(int(pid), number)
+        except ProcessLookupError:
+            raise ClusterError(f"no process runs as {runs_as}") from None
+
     def close(self) -> None:
         """Ask all to end, then make sure of each."""
         atexit.unregister(self._at_exit)

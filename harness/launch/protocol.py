@@ -93,5 +93,11 @@ class Launcher(Protocol):
     def add(self, spec: Spec) -> Service:
         """Return the service, not yet started."""
 
+    def signal_worker(self, runs_as: str, number: int) -> None:
+        """Send a signal to a worker, by what its pool manager says that it runs as.
+
+        :raises ClusterError: it does not run any more.
+        """
+
     def close(self) -> None:
         """End everything that still runs, the latest first, and release what belongs to the run."""

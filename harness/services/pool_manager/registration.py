@@ -122,7 +122,7 @@ class Registration:
 
     @property
     def _patience(self) -> float:
-        return max(1.0, self._settings.heartbeat)
+        return max(2.0, 2 * self._settings.heartbeat)
 
     def _failed(self, template: str, error: HopError) -> None:
         # Once for each outage: its length shows in the time until the recovery.
