@@ -52,6 +52,7 @@ class Backend:
 
     :param on_loaded: called once: with the engine, or with why there is none.
     :param on_end: called with each job that ended and its outcome, ``"end"`` or an error code.
+    :param on_crash: called when the thread dies of a bug: no job will end any more.
     """
 
     def __init__(
@@ -60,8 +61,10 @@ class Backend:
         *,
         on_loaded: Callable[[Engine | StartFailed], None],
         on_end: Callable[[Job, str], None],
+        on_crash: Callable[[], None],
     ) -> None:
         self._options = options
+        self._on_crash = on_crash
         self._on_loaded = on_loaded
         self._on_end = on_end
         self._usual_ms = 200.0
@@ -171,8 +174,12 @@ class Backend:
             return
         self._on_loaded(engine)
         decoding = Decoding(engine, on_end=self._forget)
-        while self._turn(decoding):
-            pass
+        try:
+            while self._turn(decoding):
+                pass
+        except Exception:  # a bug of ours: failures of jobs and of torch end in Decoding
+            traceback.print_exc(file=sys.stderr)
+            self._on_crash()
 
     def _turn(self, decoding: Decoding) -> bool:
         """Do one round; return whether there shall be another."""

@@ -38,8 +38,10 @@ def open_device(wanted: str, *, worker_id: str) -> torch.device:
     """
     # cuBLAS repeats its sums only with a workspace of fixed size; it reads this once.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    import torch
-
+    try:
+        import torch
+    except ImportError as error:
+        raise DeviceUnavailable(f"torch cannot be imported: {error}") from error
     repeat_exactly()
     kind = _choose(wanted)
     try:
@@ -49,9 +51,9 @@ def open_device(wanted: str, *, worker_id: str) -> torch.device:
             else torch.device(kind)
         )
         torch.zeros(1, device=device)
+        total, free = memory(device)
     except (RuntimeError, AssertionError) as error:
         raise DeviceUnavailable(f"device {kind} does not answer: {error}") from error
-    total, free = memory(device)
     facts: dict[str, Any] = {
         "device": str(device),
         "vram_total_bytes": total,

@@ -8,6 +8,7 @@ process by :mod:`.__main__`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -50,7 +51,9 @@ class Service:
         self._stop = stop
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loaded: asyncio.Future[Engine] | None = None
-        self.backend = Backend(options, on_loaded=self._on_loaded, on_end=self._on_end)
+        self.backend = Backend(
+            options, on_loaded=self._on_loaded, on_end=self._on_end, on_crash=self._on_crash
+        )
         self._metrics = self._new_metrics()
 
     def app(self) -> ASGIApp:
@@ -184,10 +187,25 @@ class Service:
         ok = loaded is not None and loaded.done() and loaded.exception() is None
         return loaded.result() if ok and loaded is not None else None
 
+    # Called from the decode thread.
+
     def _on_loaded(self, result: Engine | StartFailed) -> None:
-        """From the decode thread."""
+        self._on_loop(self._settle, result)
+
+    def _on_end(self, job: Job, outcome: str) -> None:
+        self._on_loop(self._count, outcome, job.tokens_out)
+
+    def _on_crash(self) -> None:
+        self.failed = True
+        self._stop("the decode thread crashed")
+
+    def _on_loop(self, callback: Callable[..., None], *arguments: object) -> None:
         assert self._loop is not None, "the backend is started from the loop"
-        self._loop.call_soon_threadsafe(self._settle, result)
+        # The loop may end before the thread, which cannot be stopped while it imports torch.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(callback, *arguments)
+
+    # Then on the loop.
 
     def _settle(self, result: Engine | StartFailed) -> None:
         assert self._loaded is not None, "set before the backend is started"
@@ -195,12 +213,6 @@ class Service:
             self._loaded.set_result(result)
         else:
             self._loaded.set_exception(result)
-
-    def _on_end(self, job: Job, outcome: str) -> None:
-        """From the decode thread."""
-        assert self._loop is not None, "the backend is started from the loop"
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._count, outcome, job.tokens_out)
 
     def _count(self, outcome: str, tokens_out: int) -> None:
         self._metrics.add("jobs_ended_total", outcome)

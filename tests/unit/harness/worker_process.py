@@ -71,13 +71,13 @@ class WorkerProcess:
         return "".join(self._errors)
 
     def ready(self) -> WorkerProcess:
-        self.wait_for("the model", template_starts="Loaded model", timeout=60)
+        self.wait_for("the model", template_starts="Loaded model", timeout=120)
         return self
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    def wait(self, timeout: float = 20) -> int:
+    def wait(self, timeout: float = 60) -> int:
         """Return the exit status, with all of stdout read."""
         try:
             status = self._process.wait(timeout)
@@ -99,7 +99,7 @@ class WorkerProcess:
         ]
 
     def wait_for(
-        self, what: str, *, timeout: float = 30, template_starts: str = "", **where: Any
+        self, what: str, *, timeout: float = 60, template_starts: str = "", **where: Any
     ) -> Event:
         """Return the first event that fits, from the beginning of the process on."""
         until = time.monotonic() + timeout
@@ -178,7 +178,7 @@ class Frames:
 def client(url: str, **headers: str) -> httpx.Client:
     return httpx.Client(
         base_url=url,
-        timeout=30,
+        timeout=60,
         headers={"Authorization": f"Bearer {TOKEN}", "Accept": "text/event-stream", **headers},
     )
 
