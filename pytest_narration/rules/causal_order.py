@@ -51,7 +51,32 @@ def causal_order(evidence: Facts) -> Iterable[Finding]:
     for (_, event_id), naming in unseen.items():
         if event_id not in sent:
             yield _unseen(event_id, naming, evidence)
-    yield from _rings(evidence, early)
+    if not (_is_order(events) or _is_order(_by_age(events))):
+        yield from _rings(evidence, early)
+
+
+def _by_age(events: list[Event]) -> list[Event]:
+    return sorted(events, key=lambda event: event.event_id or "")
+
+
+def _is_order(events: list[Event]) -> bool:
+    """Whether events in this order contradict no link: then there is no ring.
+
+    Arrival is such an order unless sources raced, and age (UUIDv7) unless clocks differ much, so
+    that the graph is needed for few stories.
+    """
+    position = {event.event_id: n for n, event in enumerate(events)}
+    last: dict[tuple[str | None, str | None], int] = {}
+    for n, event in enumerate(events):
+        for cause in event.cause:
+            if position.get(cause, -1) >= n:
+                return False
+        if event.seq is not None and event.instance is not None:
+            lane = emitter(event)
+            if event.seq <= last.get(lane, 0):
+                return False
+            last[lane] = event.seq
+    return True
 
 
 def _is_early(cause: Event, event: Event) -> bool:

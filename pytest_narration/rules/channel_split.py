@@ -35,7 +35,10 @@ def channel_split(evidence: Facts) -> Iterable[Finding]:
         return
     on_stdout: dict[str, Event] = {}
     captured: set[str | None] = set()
-    for record in (evidence.whole or evidence).records(channel="stdout"):
+    records = evidence.stdout if evidence.whole is None else evidence.whole.records()
+    for record in records:
+        if record.channel != "stdout":
+            continue
         captured.add(record.event.service)
         if record.event.event_id is not None:
             on_stdout.setdefault(record.event.event_id, record.event)

@@ -7,8 +7,9 @@ allows. Missing evidence makes a verdict inconclusive, never held.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -19,6 +20,9 @@ from .registry import Rule
 from .report import report
 from .settings import Allowance, Settings
 from .verdict import Doubt, Exempted, Note, Verdict, Violation
+
+if TYPE_CHECKING:
+    from ..emit.redaction import Redactor
 
 __all__ = ["assert_holds", "check"]
 
@@ -135,9 +139,7 @@ def _judge(rule: Rule, facts: Facts, options: Mapping[str, Any], settings: Setti
         elif isinstance(finding, Doubt):
             doubts.append(finding)
         else:
-            violations.append(
-                msgspec.structs.replace(finding, rule=rule.id, hint=finding.hint or rule.hint)
-            )
+            violations.append(_complete(finding, rule))
     return Verdict(
         rule=rule.id,
         outcome="broken" if violations else "inconclusive" if doubts else "held",
@@ -148,6 +150,25 @@ def _judge(rule: Rule, facts: Facts, options: Mapping[str, Any], settings: Setti
         level=settings.level(rule) or rule.level,
         title=rule.title,
         hint=rule.hint,
+    )
+
+
+@functools.cache
+def _redactor() -> Redactor:
+    # Late: only failures quote events, and a report must not spread the secrets in them.
+    from ..emit.redaction import Redactor
+
+    return Redactor()
+
+
+def _complete(violation: Violation, rule: Rule) -> Violation:
+    clean = _redactor().clean
+    return msgspec.structs.replace(
+        violation,
+        rule=rule.id,
+        hint=violation.hint or rule.hint,
+        title=clean(violation.title),
+        evidence=tuple(map(clean, violation.evidence)),
     )
 
 

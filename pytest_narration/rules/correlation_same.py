@@ -81,22 +81,21 @@ def _against_parents(job: Job, evidence: Facts, told: set[_Crossing]) -> Iterato
 
 
 def _against_links(event: Event, evidence: Facts, told: set[_Crossing]) -> Iterator[Violation]:
-    links = [(evidence.by_id.get(cause), f"its cause {quoted(cause)}") for cause in event.cause]
+    links = [("its cause", cause, evidence.by_id.get(cause)) for cause in event.cause]
     if span := event.parent_span_id:
-        links.append((evidence.spans.get(span), f"its parent span {quoted(span)}"))
-    for source, link in links:
-        if source is None or not source.correlation_id or emitter(source) == emitter(event):
+        links.append(("its parent span", span, evidence.spans.get(span)))
+    found = event.correlation_id
+    for kind, link, source in links:
+        if source is None or source.correlation_id == found or not source.correlation_id:
             continue
-        if source.correlation_id == event.correlation_id:
+        if emitter(source) == emitter(event):
             continue
-        crossing = frozenset(
-            ((who(source), source.correlation_id), (who(event), str(event.correlation_id)))
-        )
-        if crossing in told:
-            continue
-        told.add(crossing)
-        about = f"{link} belongs to {who(source)}'s correlation {quoted(source.correlation_id)}"
-        yield _changed(source, event, evidence, about)
+        expected = source.correlation_id
+        crossing = frozenset(((who(source), expected), (who(event), str(found))))
+        if crossing not in told:
+            told.add(crossing)
+            of = f"belongs to {who(source)}'s correlation {quoted(expected)}"
+            yield _changed(source, event, evidence, f"{kind} {quoted(link)} {of}")
 
 
 def _changed(source: Event, event: Event, evidence: Facts, about: str) -> Violation:

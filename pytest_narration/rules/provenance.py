@@ -49,9 +49,11 @@ def provenance(evidence: Facts, *, attached: Sequence[str] = ()) -> Iterable[Fin
     for (service, instance), records in judged.items():
         everything = records
         if evidence.whole is not None:
-            everything = evidence.whole.records(
-                service=service, instance=instance, channel="stdout"
-            )
+            everything = [
+                record
+                for record in evidence.whole.records(instance=instance)
+                if record.channel == "stdout" and record.event.service == service
+            ]
         yield from _sequence(records, everything, first=None if service in attached else 1)
 
 

@@ -47,18 +47,17 @@ def terminated(evidence: Facts, *, pairs: Sequence[Sequence[str]] = ()) -> Itera
 
     :param pairs: ``[start, end, end, ...]`` actions beyond those that are told by their endings.
     """
-    starts = {pair[0]: pair[0] for pair in pairs}
-    ends = {end: pair[0] for pair in pairs for end in pair[1:]}
+    kinds = _Kinds(pairs)
     works: dict[tuple[str, str | None, str, str], _Work] = {}
     failures: dict[tuple[str, str | None, str], list[Event]] = {}
     for event in evidence.events():
         if not event.job_id:
             continue
         key = (event.job_id, event.service, event.actor)
-        if (stem := starts.get(event.action) or _stem(event.action, _STARTS)) is not None:
-            works.setdefault((*key, stem), _Work()).starts.append(event)
-        elif (stem := ends.get(event.action) or _stem(event.action, _ENDS)) is not None:
-            works.setdefault((*key, stem), _Work()).ends.append(event)
+        is_start, name = kinds.of(event.action)
+        if name is not None:
+            found = works.setdefault((*key, name), _Work())
+            (found.starts if is_start else found.ends).append(event)
         elif event.level in _FAILURES:
             failures.setdefault(key, []).append(event)
     judged = 0
@@ -79,11 +78,26 @@ def terminated(evidence: Facts, *, pairs: Sequence[Sequence[str]] = ()) -> Itera
         yield Note("no start of a job was recognised, neither on a stream nor by an action's name")
 
 
+class _Kinds:
+    """Which actions start or end which work; few actions, so each is looked at once."""
+
+    def __init__(self, pairs: Sequence[Sequence[str]]) -> None:
+        self._known: dict[str, tuple[bool, str | None]] = {}
+        for start, *ends in pairs:
+            self._known[start] = (True, start)
+            self._known |= dict.fromkeys(ends, (False, start))
+
+    def of(self, action: str) -> tuple[bool, str | None]:
+        """Return whether an action is a start, and of what; ``None`` when it is neither."""
+        known = self._known.get(action)
+        if known is None:
+            start, end = _stem(action, _STARTS), _stem(action, _ENDS)
+            known = self._known[action] = (start is not None, start or end)
+        return known
+
+
 def _stem(action: str, endings: Sequence[str]) -> str | None:
-    for ending in endings:
-        if action.endswith(ending):
-            return action.removesuffix(ending)
-    return None
+    return next((action.removesuffix(end) for end in endings if action.endswith(end)), None)
 
 
 def _judge(work: _Work, failures: list[Event]) -> Iterator[Violation]:

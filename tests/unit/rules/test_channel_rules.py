@@ -171,7 +171,8 @@ class TestStreamGrammar:
         verdict = _stream("started token", ended=False).verdict("stream-grammar")
         assert verdict.outcome == "inconclusive"
         assert verdict.doubts[0].why == (
-            "the stream of job 'job-1-o' is still open without end or error; its last frame is token"
+            "the stream of job 'job-1-o' is still open without end or error; "
+            "its last frame is token"
         )
 
     def test_a_stream_that_was_cut_off_is_inconclusive(self) -> None:
@@ -274,7 +275,8 @@ class TestTerminated:
     def test_a_stream_that_started_and_closed_without_an_end_is_named(self) -> None:
         violation = only_violation(_stream("started token").verdict("terminated"))
         assert violation.title == (
-            "a job never ended: the stream of job 'job-1-o' started, and closed without end or error"
+            "a job never ended: the stream of job 'job-1-o' started, and closed without end or "
+            "error"
         )
 
     def test_a_stream_with_two_ends_is_named(self) -> None:

@@ -24,7 +24,7 @@ from pytest_narration.rules import (
     rule,
     rules_in,
 )
-from tests.unit.rules.story_builder import Story, story
+from tests.unit.rules.story_builder import Story, story, texts
 
 _NAMES = [rule.id for rule in BUILTIN]
 
@@ -132,13 +132,13 @@ class TestCheck:
 
 class TestRule:
     def test_it_refuses_what_is_no_id_level_or_need(self) -> None:
-        for id, how, said in (
+        for name, how, said in (
             ("No Tokens", {}, "lower-case words joined by hyphens"),
             ("x", {"level": "info"}, "choose from"),
             ("x", {"needs": ["stderr"]}, "choose from 'stdout', 'sse', 'http'"),
         ):
             with pytest.raises(ConfigurationError, match=said):
-                rule(id, title="t", hint="h", **how)
+                rule(name, title="t", hint="h", **how)
 
     def test_rules_are_found_in_a_module(self) -> None:
         module = SimpleNamespace(no_tokens=no_tokens, alias=no_tokens, other=7)
@@ -294,6 +294,14 @@ class TestReport:
             "stream-grammar (held): a stream is started → … → one end or error → [DONE], and "
             "nothing after (no stream was read)"
         )
+
+    def test_evidence_does_not_spread_secrets(self) -> None:
+        """Any rule quotes events; a report ends in more places than the log did."""
+        key = "ghp_" + "a1B2" * 9
+        broken = story().change({"action": "tokenize"}, correlation_id=None, human=f"with {key}")
+        verdict = broken.verdict("correlation-present")
+        assert key not in texts([verdict, *verdict.violations[0].evidence])
+        assert "“with [REDACTED]”" in str(verdict)
 
     def test_foreign_text_cannot_break_the_report_s_lines(self) -> None:
         broken = story().change({"action": "tokenize"}, correlation_id=None, human="a\x1b[2J\nb")

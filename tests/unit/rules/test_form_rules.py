@@ -207,7 +207,8 @@ class TestEnvelope:
         broken.reject(b"Segmentation fault")
         violation = only_violation(broken.verdict("envelope"))
         assert violation.title == (
-            "a line of worker is no event although it looks like one: field of the wrong type: `seq`"
+            "a line of worker is no event although it looks like one: "
+            "field of the wrong type: `seq`"
         )
 
 
@@ -281,7 +282,8 @@ class TestEditorial:
             story().change({"action": "admit"}, **{name: "x" * (most + 1)}).verdict("editorial")
         )
         assert only_violation(verdict).title == (
-            f"orchestrator's orchestrator/admit has a {name} of more than {most} characters (1 event)"
+            f"orchestrator's orchestrator/admit has a {name} of more than {most} characters "
+            "(1 event)"
         )
         assert verdict.level == "warn"
         assert not verdict.is_failure
