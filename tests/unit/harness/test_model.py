@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -13,7 +15,7 @@ from harness.services.worker.batch import (
     Row,
     Sampler,
 )
-from harness.services.worker.checkpoint import tiny
+from harness.services.worker.checkpoint import load, save, tiny
 from harness.services.worker.devices import repeat_exactly
 from harness.services.worker.model import Cache, Config, Transformer, _turned
 from harness.services.worker.tokens import VOCAB, encode
@@ -207,6 +209,15 @@ def test_a_job_larger_than_the_budget_is_refused_and_a_smaller_one_waits(
     assert batch.has_room(40)
     batch.close(row)
     assert batch.has_room(100)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_decodes_and_repeats(dtype: torch.dtype, tmp_path: Path) -> None:
+    save(tiny().to(dtype), tmp_path / "half.safetensors")
+    batch = Batch(load(tmp_path / "half.safetensors", torch.device("cpu")), slots=2)
+    batch.warm_up()
+    first = generate(batch, "hello", 20)
+    assert generate(batch, "hello", 20) == first
 
 
 def test_no_more_rows_than_slots(model: Transformer) -> None:
