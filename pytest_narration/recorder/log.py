@@ -12,34 +12,44 @@ from collections.abc import Sequence
 
 from ..event import Channel, Event
 from .records import Record
+from .shelf import Shelf
 from .where import Where
 
-__all__ = ["INDEXED", "EventLog", "Origin"]
+__all__ = ["EventLog", "Origin"]
 
 Origin = tuple[Channel, str, str | None]
 """Channel, source and stream of a sighting; few distinct ones, so they are shared."""
 
-INDEXED = ("correlation_id", "job_id", "instance", "action", "service")
-"""Columns with an index: the request, the job, the emitter, the point."""
+
+class _Positions(dict[str | None, "array[int]"]):
+    """``{value: positions}``; a value of its own is made when one is first added to."""
+
+    def __missing__(self, value: str | None) -> array[int]:
+        made = self[value] = array("I")
+        return made
 
 
 class EventLog:
     """Append-only columns of sightings."""
 
     def __init__(self) -> None:
-        self._events: list[Event] = []
+        self._events = Shelf()
         self._origins: list[Origin] = []
         self._at = array("d")
         self._index = array("q")
         self._known_origins: dict[Origin, Origin] = {}
-        self._positions: dict[str, dict[str, array[int]]] = {name: {} for name in INDEXED}
-        by = self._positions
-        self._correlations, self._jobs = by["correlation_id"], by["job_id"]
-        self._instances, self._actions, self._services = (
-            by["instance"],
-            by["action"],
-            by["service"],
-        )
+        self._correlations = _Positions()
+        self._jobs = _Positions()
+        self._instances = _Positions()
+        self._actions = _Positions()
+        self._services = _Positions()
+        self._positions = {
+            "correlation_id": self._correlations,
+            "job_id": self._jobs,
+            "instance": self._instances,
+            "action": self._actions,
+            "service": self._services,
+        }
 
     def __len__(self) -> int:
         return len(self._events)
@@ -52,20 +62,11 @@ class EventLog:
         self._at.append(at)
         self._index.append(index)
         # Spelt out: this runs for every captured line, and a loop over names doubles its cost.
-        for positions, key in (
-            (self._correlations, event.correlation_id),
-            (self._jobs, event.job_id),
-            (self._instances, event.instance),
-            (self._actions, event.action),
-            (self._services, event.service),
-        ):
-            if key is None:
-                continue
-            found = positions.get(key)
-            if found is None:
-                positions[key] = array("I", (position,))
-            else:
-                found.append(position)
+        self._correlations[event.correlation_id].append(position)
+        self._jobs[event.job_id].append(position)
+        self._instances[event.instance].append(position)
+        self._actions[event.action].append(position)
+        self._services[event.service].append(position)
 
     def record(self, position: int) -> Record:
         """Return the sighting at a position from 0."""
@@ -86,10 +87,10 @@ class EventLog:
     def candidates(self, where: Where, start: int, stop: int) -> Sequence[int]:
         """Return positions that may meet ``where``, ascending, by the most selective index."""
         shortest: array[int] | None = None
-        for name in INDEXED:
+        for name, positions in self._positions.items():
             value = where.conditions.get(name)
             if isinstance(value, str):
-                found = self._positions[name].get(value, _NOWHERE)
+                found = positions.get(value, _NOWHERE)
                 if shortest is None or len(found) < len(shortest):
                     shortest = found
         if shortest is None:
@@ -98,7 +99,7 @@ class EventLog:
 
     def values(self, column: str) -> list[str]:
         """Return the values seen in an indexed column, in order of first sight."""
-        return list(self._positions[column])
+        return [value for value in self._positions[column] if value is not None]
 
     def count(self, column: str, value: str) -> int:
         """Return how many sightings have the value in an indexed column."""

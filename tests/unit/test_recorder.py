@@ -139,6 +139,19 @@ def test_rejected_lines_and_endings_are_kept(recorder: Recorder) -> None:
     assert recorder.since(mark).endings == [ending], "a source that ended stays ended"
 
 
+def test_many_events_can_be_added_at_once(recorder: Recorder) -> None:
+    """Even from a generator that asks the recorder meanwhile."""
+    again = (event for event in EVENTS if recorder.events())
+    recorder.add_events(again, channel="sse", source="client", stream="j")
+
+    assert [(r.index, r.source) for r in recorder.records(channel="sse")] == [
+        (3, "client"),
+        (4, "client"),
+        (5, "client"),
+    ]
+    assert recorder.wait_for(source="client", timeout=0).record.index == 3
+
+
 def test_columns_can_be_listed_and_counted(recorder: Recorder) -> None:
     assert recorder.values("service") == ["worker", "orch"]
     assert recorder.count("service", "worker") == 2

@@ -1,0 +1,74 @@
+"""Events in order: the last ones as objects, older ones packed into bytes.
+
+An event as an object takes some 1,600 bytes, packed about as much as its line. A test's few
+thousand events stay objects and cost nothing extra; a long capture stays affordable, and the
+garbage collector has nothing to walk through.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..event import Event
+
+__all__ = ["Shelf"]
+
+UNPACKED = 4096
+"""Events that stay objects, the youngest."""
+
+_pack_into = msgspec.msgpack.Encoder().encode_into
+_unpack = msgspec.msgpack.Decoder(Event).decode
+
+
+class Shelf:
+    """An append-only sequence of events; one writer, any number of readers without a lock."""
+
+    def __init__(self, unpacked: int = UNPACKED) -> None:
+        self._kept: list[Event | bytes] = []
+        self._packed = 0
+        self._unpacked = unpacked
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def append(self, event: Event) -> None:
+        """Add an event, and pack the one that is no longer among the youngest."""
+        kept = self._kept
+        kept.append(event)
+        if len(kept) - self._packed > self._unpacked:
+            # One for one: no append ever pauses to pack many. Replacing an item is atomic, so a
+            # reader finds the event or its bytes, never neither.
+            kept[self._packed] = _packed(kept[self._packed])
+            self._packed += 1
+
+    def __getitem__(self, position: int) -> Event:
+        kept = self._kept[position]
+        return _unpack(kept) if type(kept) is bytes else kept  # type: ignore[return-value]
+
+
+def _packed(event: Event | bytes) -> Event | bytes:
+    assert isinstance(event, Event)
+    # What MessagePack would not give back as it was stays an object.
+    if all(map(_is_plain, event.extra.values())):
+        buffer = bytearray()
+        try:
+            _pack_into(event, buffer)
+            # A copy of the exact size: what encode() returns keeps the room it was written in.
+            return bytes(buffer)
+        except (OverflowError, TypeError, UnicodeEncodeError, ValueError):
+            pass
+    return event
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    if kind in _SCALARS:
+        return True
+    if kind is list:
+        return all(map(_is_plain, value))
+    return kind is dict and all(type(k) is str and _is_plain(v) for k, v in value.items())
+
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
