@@ -14,9 +14,10 @@ from typing import TypeVar
 
 from ..event import Channel, Event
 from ..wire import Rejected
-from .awaiting import Expectation, Pattern, Progress, State, Waited, Waiters
+from .awaiting import Waiters
 from .emitters import Death, Emitters, LastLines, Silence, Status
 from .evidence import Evidence, View
+from .expectation import Expectation, Pattern, Progress, State, Waited
 from .log import EventLog, Origin
 from .quiescence import OpenStreams
 from .records import Ending, Exchange, Frame, Match, Outcome, Record

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..event import Event
 from ..wire import Rejected
-from .awaiting import Pattern, expectation
+from .expectation import Pattern, expectation
 from .records import Ending, Exchange, Frame, Match, Record
 from .where import Where, accepts
 

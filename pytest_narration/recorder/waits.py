@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import EmitterDied, PatternFailed, WaitTimeout
 from ..event import Event
-from .awaiting import Pattern, Progress, Steps, Waited, Waiters, expectation, run, run_async
+from .awaiting import Steps, Waiters, run, run_async
 from .emitters import Death, Emitters
+from .expectation import Absence, Pattern, Progress, Waited, expectation
 from .log import EventLog
 from .quiescence import OpenJobs, OpenStreams
 from .records import Match
@@ -86,6 +87,39 @@ class Waits:
         __tracebackhide__ = True
         steps = self._await(expectation(pattern, where), timeout, since)
         return await run_async(steps, self._waiters)
+
+    def never(
+        self,
+        pattern: Pattern | Callable[[Event], bool] | None = None,
+        /,
+        *,
+        during: float = 0.0,
+        since: int = 0,
+        **where: Any,
+    ) -> None:
+        """Raise when it came, or comes in the next ``during`` seconds.
+
+        After :meth:`settle` nothing more is to come, so that ``during`` can stay 0.
+
+        :raises PatternFailed: it came.
+        """
+        __tracebackhide__ = True
+        absence = Absence(expectation(pattern, where))
+        run(self._await(absence, during, since), self._waiters)
+
+    async def never_async(
+        self,
+        pattern: Pattern | Callable[[Event], bool] | None = None,
+        /,
+        *,
+        during: float = 0.0,
+        since: int = 0,
+        **where: Any,
+    ) -> None:
+        """Like :meth:`never`, while the running loop goes on."""
+        __tracebackhide__ = True
+        absence = Absence(expectation(pattern, where))
+        await run_async(self._await(absence, during, since), self._waiters)
 
     def _await(self, pattern: Pattern, timeout: float, since: int) -> Steps[Match]:
         __tracebackhide__ = True

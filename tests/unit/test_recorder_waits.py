@@ -105,6 +105,32 @@ def test_an_absence_holds_when_the_time_is_over(recorder: Recorder) -> None:
         _ = recorder.wait_for(~X, timeout=0).event
 
 
+@pytest.mark.parametrize("during", [0, 60])
+def test_what_must_never_come_fails_at_once_when_it_came(recorder: Recorder, during: float) -> None:
+    add(recorder, "ax")
+
+    with pytest.raises(PatternFailed, match=r"^never event\(action='x'\): .* came, and must not"):
+        recorder.never(X, during=during)
+    with pytest.raises(PatternFailed):
+        recorder.never(action="x", during=during)
+    with pytest.raises(PatternFailed):
+        recorder.never(A >> X, during=during)
+
+
+def test_what_must_never_come_is_watched_for_a_while(recorder: Recorder) -> None:
+    add(recorder, "x")
+    mark = recorder.mark()
+    recorder.never(X >> A)
+    recorder.never(~X)
+    recorder.never(X, since=mark, during=0.02)
+
+    with (
+        meanwhile(lambda: add(recorder, "x")),
+        pytest.raises(PatternFailed),
+    ):
+        recorder.never(X, since=mark, during=60)
+
+
 def test_conditions_and_a_pattern_together_are_refused(recorder: Recorder) -> None:
     with pytest.raises(TypeError, match="not both"):
         recorder.wait_for(A, action="b")
@@ -216,6 +242,8 @@ async def test_tasks_are_told_the_same_as_threads(recorder: Recorder) -> None:
     add(recorder, "x")
     with pytest.raises(PatternFailed):
         await recorder.wait_for_async(~X >> A, timeout=10)
+    with pytest.raises(PatternFailed):
+        await recorder.never_async(X, during=10)
     await recorder.settle_async(quiet=0.01)
 
 
