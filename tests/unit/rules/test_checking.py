@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Iterable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +29,7 @@ from pytest_narration.rules import (
 )
 from tests.unit.rules.story_builder import Story, story, texts
 
+_PAGE = Path(__file__).parents[3] / "docs" / "rules.md"
 _NAMES = [rule.id for rule in BUILTIN]
 
 
@@ -147,6 +151,28 @@ class TestRule:
     def test_every_rule_has_an_id_a_title_and_a_hint(self) -> None:
         assert len(set(_NAMES)) == len(BUILTIN) == 15
         assert all(rule.title and rule.hint for rule in BUILTIN)
+
+    def test_the_page_about_rules_names_every_rule_and_option(self) -> None:
+        page = _PAGE.read_text("utf-8")
+        for builtin in BUILTIN:
+            assert f"| `{builtin.id}`" in page
+            assert all(f"`{option}`" in page for option in builtin.options), builtin.id
+
+    def test_the_page_s_settings_are_valid(self) -> None:
+        tables = _blocks("toml")
+        assert len(tables) == 2
+        for table in tables:
+            Settings.of(tomllib.loads(table)["tool"]["narration"]["rules"], BUILTIN)
+
+    def test_the_page_s_own_rule_works(self) -> None:
+        (example,) = [block for block in _blocks("python") if "@rule" in block]
+        names: dict[str, Any] = {}
+        exec(example, names)
+        (found,) = rules_in(SimpleNamespace(**names))
+        assert check(story().recorded(), [found])[0].outcome == "held"
+        retried = story()
+        retried.event("worker", "retry")
+        assert check(retried.recorded(), [found])[0].outcome == "broken"
 
     def test_the_public_names_are_exact(self) -> None:
         assert len(set(rules.__all__)) == len(rules.__all__)
@@ -312,3 +338,7 @@ class TestReport:
 
 def _settings(**table: Any) -> Settings:
     return Settings.of({name.replace("_", "-"): row for name, row in table.items()}, BUILTIN)
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", _PAGE.read_text("utf-8"), re.DOTALL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from pytest_narration.rules import check
@@ -326,6 +327,23 @@ class TestCausalOrder:
         mixed = story()
         mixed.entries.reverse()
         assert mixed.verdict("causal-order").outcome == "held"
+
+    def test_neither_arrival_nor_age_decides(self) -> None:
+        """Sources raced and clocks differ: only the links themselves are judged."""
+        mixed = story()
+        mixed.entries.reverse()
+        ages = {s.event.event_id: f"{n:04}" for n, s in enumerate(mixed.sightings())}
+        for sighting in mixed.sightings():
+            event = sighting.event
+            sighting.event = msgspec.structs.replace(
+                event,
+                event_id=ages[event.event_id],
+                cause=tuple(ages[cause] for cause in event.cause),
+            )
+        assert mixed.verdict("causal-order").outcome == "held"
+        relay = mixed.find(action="relay")
+        mixed.change({"action": "dispatch"}, cause=(relay.event_id,))
+        assert mixed.verdict("causal-order").outcome == "broken"
 
     def test_a_later_event_of_the_same_emitter_as_cause_is_named(self) -> None:
         broken = story()
