@@ -1,12 +1,12 @@
-"""The shapes of secrets: a sanitised text -> the spans to replace in it.
+r"""The shapes of secrets: a sanitised text -> the spans to replace in it.
 
-Used only by :mod:`pytest_narration.emit.redaction`, and only behind its compiled pre-filter
-(:data:`HINTS`), which finds a match in every text in which :func:`find` finds a span.
+Used only by :mod:`pytest_narration.emit.redaction`, behind its compiled pre-filter, which uses
+:data:`HINTS`: they match every text in which :func:`find` finds a span, and few others.
 
 Cost is linear in the text whatever its content: an anchor is found by ``str.find``, a pattern is
-*matched* at that place only, every repeat in front of a value is bounded, and a value is a run of
-characters with nothing to match behind it, so nothing is read more than a few times. Adversarial
-texts are measured by ``benchmarks/emit.py``.
+*matched* at that place only, every repeat in front of a value is bounded, a value is a possessive
+run of characters with nothing to match behind it, and after :data:`MOST` secrets the rest of a
+text counts as one. ``benchmarks/emit.py`` measures adversarial texts.
 """
 
 from __future__ import annotations
@@ -14,23 +14,36 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-__all__ = ["HINTS", "MARK", "PREFIX_HINTS", "Span", "find", "is_secret_name"]
+__all__ = [
+    "COMMON_HINTS",
+    "HINTS",
+    "MARK",
+    "MOST",
+    "NAMED_HINTS",
+    "RARE_HINTS",
+    "Span",
+    "find",
+    "is_secret_name",
+]
 
 MARK = "[REDACTED]"
+MOST = 2000
+"""How many secrets are told apart in one text."""
+
 Span = tuple[int, int]
 
 _KEY_KINDS = "api|access|account|auth|encryption|master|private|secret|shared|signing"
 _NAME = (
     rf"(?:pass(?:word|wd|phrase|code)|pwd|secret|token|credentials?|(?:{_KEY_KINDS})[-_. ]?key"
-    r"|authori[sz]ation|cookie|x-amz-signature|jsessionid|phpsessid)\d{0,2}"
+    r"|authori[sz]ation|cookie|x-amz-signature|jsessionid|phpsessid)[0-9]{0,2}"
 )
 # What may stand between a name and its value: quotes, also of JSON that is itself in a string
 # ({\"token\": \"…\"}), of a Python repr, of XML (<password>…), of a query string.
 _CLOSE = r"""[\\"'\])]{0,20}\s{0,8}"""
 _ASSIGN = r"(?::=|=>|==?|[:>]|%3[ad])"
-_OPEN = r"""\s{0,8}(?:[bru]{0,2}(\\{0,15}["']))?"""
-# Headers as frameworks hold them: (b'cookie', b'…').
-_PAIR = r"""\\{0,15}["']\s{0,8},"""
+# A header as frameworks hold it: (b'cookie', b'…').
+_PAIR = r"""\\{0,15}["']\s{0,8},(?=\s{0,8}b?\\{0,15}["'])"""
+_PAIR_HINT = r"""\\{0,15}["']\s{0,8},"""
 _SPACE = r"(?:\s{1,8}|%20|\+)"
 
 _NAME_AT_END = re.compile(rf"{_NAME}\Z")
@@ -39,115 +52,209 @@ _KEY_KIND_AT_END = re.compile(rf"(?:{_KEY_KINDS})[-_. ]?\Z")
 _MODEL_AT_END = re.compile(
     r"(?:bos|eos|pad|unk|sep|cls|mask|stop|next|prev|first|last|per|each|special)[-_ ]?\Z"
 )
-_OPTION_AT_END = re.compile(r"--[\w-]{0,40}\Z")
 
 # Stands where a value would and tells nothing: the mark, a template's placeholder, stars, and
-# words of prose ("token expired"). The first form is for bare values, the second inside quotes.
-_TELLS_NOTHING = (
-    r"(?:\[redacted\]|\{[\w.!:\[\]]{0,64}\}|%s|%\(\w{1,64}\)s|\*{3,}"
+# words of prose ("token expired").
+_NOTHING = (
+    r"(?:\[redacted\]|\{[\w.!:\[\]]{0,64}\}|%s|%\(\w{1,64}\)s|\*{3,64}"
     r"|(?:none|null|nil|undefined|unset|true|false|required|missing|invalid|expired|empty|not|no"
     r"|is|was|field|must|cannot|denied|failed|accepted|granted|rejected|unknown|absent))"
 )
-_HARMLESS = re.compile(_TELLS_NOTHING + r"""(?=[\s"'\\&;,.)\]}<>\x00]|\Z)""")
-_HARMLESS_QUOTED = re.compile(_TELLS_NOTHING + r"""(?=\\{0,15}["']|\Z)""")
-
+_HARMLESS = _NOTHING + r"""(?=[\s"'\\&;,.)\]}<>]|\Z)"""
 # A bare value ends at white space, at a quote, and at punctuation that visibly leads on to
 # something else: "&" and the next name, ")" and more punctuation, "\n" of encoded text.
-_BARE = re.compile(
-    r"""(?:[^\s"'\\&;,)\]}<>]|[&;,](?!(?=([\w.-]{0,40}))\1[=:]|[\s"'\\]|\Z)"""
-    r"""|[)\]}>](?![\s"'\\&;,.)\]}<>]|\Z)|<(?!/)|\\(?![nrtbfu"'\\]|\Z))+"""
+_BARE = (
+    r"""(?:[^\s"'\\&;,)\]}<>]++|[&;,](?![\w.-]{0,40}+[=:]|[\s"'\\]|\Z)"""
+    r"""|[)\]}>](?![\s"'\\&;,.)\]}<>]|\Z)|<(?!/)|\\(?![nrtbfu"'\\]|\Z))++"""
 )
-_BRACKET = re.compile(r"[\[\](){}]")
-_BRACKETS = ("[", "{", "(")
-_UNESCAPED = {
-    '"': re.compile(r'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL),
-    "'": re.compile(r"[^'\\]*(?:\\.[^'\\]*)*", re.DOTALL),
-}
-_SCHEME = re.compile(
-    rf"(?:(bearer|basic|digest|negotiate|ntlm|token|apikey|hawk|aws4-hmac-sha256)|[a-z][\w-]{{0,32}})"
-    rf"{_SPACE}(?=[^\s=:,;])"
+# Cookies are many: a=b; c=d.
+_CRUMBS = r"""[^\s"'\\]++(?:(?<=;)\s{1,4}[^\s"'\\]++)*+"""
+# After a scheme: the parameters of Digest and AWS4 too, name="value", name=value.
+_SCHEME = r"(?:basic|digest|negotiate|ntlm|token|apikey|hawk|aws4-hmac-sha256)"
+_PARAMETERS = (
+    r"""(?:"[^"]{0,512}+"?)?(?:\s{0,4}[,;]\s{0,4}[\w-]{1,40}="""
+    r"""(?:"[^"]{0,512}+"?|[^\s",;']{0,512}+))*+"""
 )
-# The parameters of Digest and AWS4: name="value", name=value, ...
-_PARAMETERS = re.compile(
-    r"""(?:"[^"]{0,512}"?)?(?:\s{0,4}[,;]\s{0,4}[\w-]{1,40}=(?:"[^"]{0,512}"?|[^\s",;']{0,512}))*"""
+# What follows "Bearer" is found without its header too, so it is left to _BEARER.
+_CREDENTIAL = (
+    rf"(?!bearer{_SPACE}|{_SCHEME}{_SPACE}{_HARMLESS})(?:{_SCHEME}{_SPACE})?+"
+    rf"((?:(?:[a-z][\w-]{{0,32}}+)\s{{1,8}})?{_BARE}{_PARAMETERS})"
 )
-_CRUMBS = re.compile(r"""[^\s"'\\]+(?:(?<=;)\s{1,4}[^\s"'\\]+)*""")
-_BEARER = re.compile(
-    rf"bearer(?:{_SPACE}|\s?[:=]\s?)(?!(?:tokens?|auth\w{{0,20}}|of|is|was|and|or|the|an?|realm"
-    r"|error|scheme|headers?|credentials?|type|format|access|but|in|for|to|with|from|only|if|as|on"
-    rf"|by|bonds?)(?![\w-])){_OPEN}"
-)
-_BASIC = re.compile(
-    rf"(?i:basic){_SPACE}(?=[A-Za-z/]{{1,40}}[A-Z0-9+=]|[0-9+/])([A-Za-z0-9+/_-]{{6,}}=*)"
-)
-_PEM = re.compile(r"-----begin [a-z0-9 ]{0,40}private key(?: block)?-----")
-_PEM_END = re.compile(r"-----end [a-z0-9 ]{0,40}-{0,5}")
-_QUOTE = re.compile(r"""["']""")
-_USER_END = re.compile(r"""[\s"'<>@]""")
-_MORE_USER = re.compile(r"""[^\s"'<>@/]{1,256}@""")
-_USER_IS_TOKEN = re.compile(r"(?=[a-z_.-]{0,64}\d)[\w.-]{20,}")
-# "host:8080/path@x" has a port, not a password; a placeholder or the mark hides nothing.
-_NO_PASSWORD = re.compile(r"\d{1,5}/|\[redacted\]@|\{[\w.!:\[\]]{0,64}\}@|\*{3,}@")
 
-# {prefix: what follows it in a credential}; one that cannot be anything else needs little, so
-# that a credential that was cut is found too.
-_PREFIXED = {
-    "sk-": r"(?=[a-z_-]{0,64}[A-Z0-9])[A-Za-z0-9_-]{16,}",
-    "sk_live_": r"[A-Za-z0-9]{4,}",
-    "sk_test_": r"[A-Za-z0-9]{4,}",
-    "rk_live_": r"[A-Za-z0-9]{4,}",
-    "whsec_": r"[A-Za-z0-9+/=]{4,}",
-    "AKIA": r"[A-Z0-9]{8,}",
-    "ASIA": r"[A-Z0-9]{8,}",
-    "ghp_": r"[A-Za-z0-9]{4,}",
-    "gho_": r"[A-Za-z0-9]{4,}",
-    "ghu_": r"[A-Za-z0-9]{4,}",
-    "ghs_": r"[A-Za-z0-9]{4,}",
-    "ghr_": r"[A-Za-z0-9]{4,}",
-    "github_pat_": r"[A-Za-z0-9_]{4,}",
-    "glpat-": r"[A-Za-z0-9_-]{4,}",
-    "xox": r"[a-z]-[A-Za-z0-9-]{4,}",
-    "xapp-": r"[A-Za-z0-9-]{8,}",
-    "AIza": r"[A-Za-z0-9_-]{8,}",
-    "ya29.": r"[A-Za-z0-9_-]{8,}",
-    "npm_": r"[A-Za-z0-9]{16,}",
-    "pypi-": r"(?=[a-z_-]{0,64}[A-Z0-9])[A-Za-z0-9_-]{16,}",
-    "hf_": r"[A-Za-z0-9]{16,}",
-    "hvs.": r"[A-Za-z0-9_-]{16,}",
-    "nvapi-": r"[A-Za-z0-9_-]{16,}",
-    "gsk_": r"[A-Za-z0-9]{16,}",
-    "dckr_pat_": r"[A-Za-z0-9_-]{4,}",
-    "eyJ": r"[A-Za-z0-9_-]{8,}[A-Za-z0-9_.-]*",
-}
-_CREDENTIALS = tuple(
-    (prefix, re.compile(re.escape(prefix) + rest)) for prefix, rest in _PREFIXED.items()
-)
-# Encoded text in front of a credential ends in letters too: \n, \u000a, %3D.
-_ESCAPE_AT_END = re.compile(r"(?:\\[nrtbf]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2})\Z")
 
-_RUST_REST = {
-    "eyJ": r"[A-Za-z0-9_-]{8}",
-    "sk-": r"[A-Za-z0-9_-]{16}",
-    "pypi-": r"[A-Za-z0-9_-]{16}",
-}
-PREFIX_HINTS = (
-    r"(?:"
-    + "|".join(
-        prefix.replace(".", r"\.") + _RUST_REST.get(prefix, rest.replace(",}", "}"))
-        for prefix, rest in _PREFIXED.items()
-        if prefix != "sk-"
+def _value(bare: str, lead: str = r"\s{0,8}") -> str:
+    """Return a pattern for the value behind an assignment; its last group is the value.
+
+    An empty group is a value that takes more than a pattern: :func:`_intricate_end`.
+    """
+    return (
+        rf"{lead}(?:[bru]{{0,2}}(?:"
+        rf"""["](?!{_NOTHING}\\{{0,15}}["])((?:[^"\\]++|\\.)*+)"""
+        rf"""|['](?!{_NOTHING}\\{{0,15}}['])((?:[^'\\]++|\\.)*+)"""
+        rf"""|\\{{1,15}}["'](?!{_NOTHING}\\{{0,15}}["'])())"""
+        rf"|(?!{_HARMLESS}|[bru]{{0,2}}\\{{0,15}}[\"'])(?:(?=[\[({{])()|{bare}))"
     )
-    + r"|(?:^|[^A-Za-z]|\\[nrtbf]|%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4})sk-[A-Za-z0-9_-]{16})"
-)
-"""Rust regex: matches every text with a credential that its prefix gives away."""
 
-HINTS = (
-    rf"(?i:{_NAME}{_CLOSE}{_ASSIGN}|(?:authori[sz]ation|cookie|key){_PAIR}"
-    rf"|--[\w-]{{0,40}}{_NAME}\s|bearer(?:{_SPACE}|\s?[:=])|basic{_SPACE}[A-Za-z0-9+/_-]{{6}}"
-    r"|-----begin [a-z0-9 ]{0,40}private key)"
-    rf"|://[^\s/@:<>]{{0,256}}[:@]|{PREFIX_HINTS}"
+
+def _pattern(name: str, bare: str = f"({_BARE})", *, pair: bool = False) -> re.Pattern[str]:
+    paired = f"|{_PAIR}" if pair else ""
+    return re.compile(rf"{name}[0-9]{{0,2}}(?:{_CLOSE}{_ASSIGN}{paired}){_value(bare)}", re.DOTALL)
+
+
+def _is_kind_of_key(low: str, at: int) -> bool:
+    return _KEY_KIND_AT_END.search(low[max(0, at - 12) : at]) is not None
+
+
+def _is_no_model_token(low: str, at: int) -> bool:
+    return _MODEL_AT_END.search(low[max(0, at - 9) : at]) is None
+
+
+_Match = Callable[[str, int], re.Match[str] | None]
+_LookBack = Callable[[str, int], bool]
+# What to find, what to match there, what must stand before it.
+_ASSIGNMENTS: tuple[tuple[str, _Match, _LookBack | None], ...] = (
+    ("pass", _pattern("pass(?:word|wd|phrase|code)").match, None),
+    ("pwd", _pattern("pwd").match, None),
+    ("secret", _pattern("secret").match, None),
+    ("token", _pattern("token").match, _is_no_model_token),
+    ("key", _pattern("key", pair=True).match, _is_kind_of_key),
+    ("credential", _pattern("credentials?").match, None),
+    ("authori", _pattern("authori[sz]ation", _CREDENTIAL, pair=True).match, None),
+    ("cookie", _pattern("cookie", f"({_CRUMBS})", pair=True).match, None),
+    ("x-amz-sig", _pattern("x-amz-signature").match, None),
+    ("sessi", _pattern("sessi(?:onid|d)").match, lambda low, at: low[max(0, at - 3) : at] == "php"),
+    ("jsessionid", _pattern("jsessionid").match, None),
 )
-"""Rust regex: matches every text in which :func:`find` finds something, and few others."""
+
+_BEARER = re.compile(
+    rf"bearer(?:{_SPACE}|\s?[:=])(?!(?:tokens?|auth|authentication|authori[sz]ation|of|is|was|and"
+    r"|or|the|an?|realm|error|scheme|headers?|credentials?|type|format|access|but|in|for|to|with"
+    rf"|from|only|if|as|on|by|bonds?)(?![\w-])){_value(f'({_BARE})')}",
+    re.DOTALL,
+).match
+# "Basic" is an ordinary word; what follows must look like base64.
+_BASIC = re.compile(
+    rf"(?i:basic){_SPACE}(?=[A-Za-z/]{{1,40}}[A-Z0-9+=]|[0-9+/])([A-Za-z0-9+/_-]{{6,}}+=*+)"
+).match
+_OPTION = re.compile(
+    rf"--([a-z][\w-]{{0,60}}+)(?:\s{{1,8}}(?!-)|{_PAIR}\s{{0,8}}){_value(f'({_BARE})', lead='')}",
+    re.DOTALL,
+).match
+_PEM = re.compile(r"-----begin [a-z0-9 ]{0,40}private key(?: block)?-----").match
+_PEM_END = re.compile(rf"-----end [a-z0-9 ]{{0,40}}-{{0,5}}(?:{_BARE})?").match
+_QUOTE = re.compile(r"""["']""")
+_BRACKET = re.compile(r"[\[\](){}]")
+# user:password@, or a long token alone. A password may hold "@" itself: the last one before the
+# path counts. "host:8080/path@x" has a port; a placeholder or the mark hides nothing.
+_URL = re.compile(
+    r"""://(?:[^\s/@:"'<>]{0,256}+:"""
+    r"""(?![0-9]{1,5}/|(?:\[redacted\]|\{[\w.!:\[\]]{0,64}\}|\*{3,64})@)"""
+    r"""([^\s"'<>@]{1,256}+(?:@[^\s"'<>@/]{1,256}+(?=@))*+)@"""
+    r"""|((?=[a-z_.-]{0,64}[0-9])[\w.-]{20,256}+)@)"""
+).match
+
+_WORD = "A-Za-z0-9_-"
+# {prefix: (what a credential goes on with, at least how much of it)}. A prefix that cannot be
+# anything else needs little, so that a credential that was cut is found too.
+_COMMON = {
+    "sk-": (_WORD, 16),
+    "AKIA": ("A-Z0-9", 8),
+    "ghp_": ("A-Za-z0-9", 4),
+    # A JWS or JWE; base64url of '{"' begins with eyJ (RFC 7515).
+    "eyJ": ("." + _WORD, 6),
+}
+_RARE = {
+    "ASIA": ("A-Z0-9", 8),
+    "gho_": ("A-Za-z0-9", 4),
+    "ghu_": ("A-Za-z0-9", 4),
+    "ghs_": ("A-Za-z0-9", 4),
+    "ghr_": ("A-Za-z0-9", 4),
+    "github_pat_": ("A-Za-z0-9_", 4),
+    "glpat-": (_WORD, 4),
+    "xox": (_WORD, 8),
+    "xapp-": (_WORD, 8),
+    "AIza": (_WORD, 8),
+    "ya29.": (_WORD, 8),
+    "sk_live_": ("A-Za-z0-9", 4),
+    "sk_test_": ("A-Za-z0-9", 4),
+    "rk_live_": ("A-Za-z0-9", 4),
+    "whsec_": ("A-Za-z0-9+/=", 4),
+    "npm_": ("A-Za-z0-9", 16),
+    "pypi-": (_WORD, 16),
+    "hf_": ("A-Za-z0-9", 16),
+    "hvs.": (_WORD, 16),
+    "nvapi-": (_WORD, 16),
+    "gsk_": ("A-Za-z0-9", 16),
+    "dckr_pat_": ("A-Za-z0-9_", 4),
+}
+# In front of a credential ends a word, or a letter's escape: \n, \u000a, %3D of encoded text.
+_START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"
+_START_HINT = r"(?:^|[^A-Za-z0-9]|\\[nrtbf]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2})"
+_has_variety = re.compile(r"[A-Z0-9]").search
+_has_slack_kind = re.compile(r"xox[a-z]-").match
+
+_Check = Callable[[str, int, int], object]
+_CHECKS: dict[str, _Check] = {
+    # Words go on like this too, "sk-learn-…"; a credential has a digit or a capital.
+    "sk-": lambda text, at, end: _has_variety(text, at + 3, end),
+    "pypi-": lambda text, at, end: _has_variety(text, at + 5, end),
+    "eyJ": lambda text, at, end: end == len(text) or text.find(".", at, end) > 0,
+    "xox": lambda text, at, end: _has_slack_kind(text, at),
+}
+_Credential = tuple[str, int, _Match, _Check | None]
+
+
+def _credentials(table: dict[str, tuple[str, int]]) -> tuple[_Credential, ...]:
+    return tuple(
+        (
+            prefix,
+            len(prefix) + least,
+            re.compile(f"{_START}{re.escape(prefix)}[{rest}]*+").match,
+            _CHECKS.get(prefix),
+        )
+        for prefix, (rest, least) in table.items()
+    )
+
+
+def _credential_hints(table: dict[str, tuple[str, int]]) -> str:
+    return "|".join(
+        (_START_HINT if prefix == "sk-" else "")
+        + prefix.replace(".", r"\.")
+        + f"[{rest}]{{{least}}}"
+        for prefix, (rest, least) in table.items()
+    )
+
+
+_COMMON_CREDENTIALS = _credentials(_COMMON)
+_RARE_CREDENTIALS = _credentials(_RARE)
+
+
+def _unless_marked(first: str, behind: str) -> str:
+    """Return a Rust regex for the start of a value that is not the mark (it has no look-ahead).
+
+    :param first: the class of characters that a value begins with, other than ``[``.
+    :param behind: the class of characters that go on with a value behind the mark.
+    """
+    rest = behind
+    for letter in reversed(MARK[1:]):
+        rest = rf"(?:\x{ord(letter):02x}{rest}|[^\x{ord(letter):02x}]|$)"
+    return rf"(?:{first}|\[(?-i:{rest}))"
+
+
+_GIVEN = r"""[\s"'\\]*""" + _unless_marked(r"""[^\s\["'\\]""", r"""[^\s"'\\&;,.)\]}<>]""")
+NAMED_HINTS = (
+    rf"(?i:(?:{_NAME}{_CLOSE}{_ASSIGN}|(?:authori[sz]ation|cookie|key)[0-9]{{0,2}}{_PAIR_HINT}"
+    rf"|--[\w-]{{0,60}}{_NAME}(?:\s|{_PAIR_HINT})|bearer(?:{_SPACE}|\s?[:=])){_GIVEN}"
+    rf"|basic{_SPACE}[A-Za-z0-9+/_-]{{6}}|-----begin [a-z0-9 ]{{0,40}}private key)"
+)
+URL_HINTS = (
+    r"""://(?:[^\s/@:"'<>]{0,256}:"""
+    + _unless_marked(r"""[^\s\[@"'<>]""", r"""[^\s@"'<>]""")
+    + r"""[^\s@"'<>]{0,256}@|[\w.-]{20,256}@)"""
+)
+COMMON_HINTS = rf"(?:{_credential_hints(_COMMON)})"
+RARE_HINTS = rf"(?:{_credential_hints(_RARE)})"
+HINTS = f"{NAMED_HINTS}|{URL_HINTS}|{COMMON_HINTS}|{RARE_HINTS}"
 
 
 def is_secret_name(name: str) -> bool:
@@ -159,28 +266,37 @@ def is_secret_name(name: str) -> bool:
     return not (match[0].startswith("token") and _MODEL_AT_END.search(name[: match.start()]))
 
 
-def find(text: str, *, prefixed: bool = True) -> list[Span]:
+def find(text: str, *, named: bool, common: bool, rare: bool) -> list[Span]:
     """Return ``[(start, end), ...]`` of the secrets in a text, in order, without overlaps.
 
-    :param prefixed: whether to look for credentials known by their prefix.
+    :param named: whether :data:`NAMED_HINTS` match: something may name a secret.
+    :param common: whether :data:`COMMON_HINTS` match: a credential may begin typically.
+    :param rare: whether :data:`RARE_HINTS` match: the same of rarer beginnings.
     """
-    spans: list[Span] = []
-    low = _lower(text)
-    for needle, head, look_back in _ASSIGNMENTS:
-        at = low.find(needle)
-        while at >= 0:
-            at = _assignment(low, at, needle, head, look_back, spans)
-    if "bearer" in low:
-        _add_bearer(low, spans)
-    if "basic" in low:
-        _add_basic(text, low, spans)
-    if "://" in low and "@" in low:
-        _add_urls(low, spans)
-    if "-----begin" in low:
-        _add_private_keys(low, spans)
-    if prefixed:
-        _add_prefixed(text, spans)
+    spans = _Spans()
+    if named:
+        _add_named(text, spans)
+    if "://" in text and "@" in text:
+        _add_urls(_lower(text), spans)
+    if common:
+        _add_credentials(text, _COMMON_CREDENTIALS, spans)
+    if rare:
+        _add_credentials(text, _RARE_CREDENTIALS, spans)
     return _merged(spans) if len(spans) > 1 else spans
+
+
+class _Spans(list[Span]):
+    """What was found, and how often something was worth a closer look."""
+
+    tries = 0
+
+    def is_full(self, at: int, text: str) -> bool:
+        """Count one more secret at this place; past the last, all that follows is one."""
+        self.tries += 1
+        if self.tries <= MOST:
+            return False
+        self.append((at, len(text)))
+        return True
 
 
 def _lower(text: str) -> str:
@@ -189,108 +305,64 @@ def _lower(text: str) -> str:
     return low if len(low) == len(text) else text.replace("\u0130", "i").lower()
 
 
-def _is_key(low: str, at: int) -> bool:
-    return _KEY_KIND_AT_END.search(low[max(0, at - 12) : at]) is not None
+def _add_named(text: str, spans: _Spans) -> None:
+    low = _lower(text)
+    for needle, match_at, look_back in _ASSIGNMENTS:
+        if needle in low:
+            _add_values(low, needle, match_at, look_back, spans)
+    if "bearer" in low:
+        _add_values(low, "bearer", _BEARER, None, spans)
+    if "--" in low:
+        _add_values(low, "--", _OPTION, _is_secret_option, spans)
+        if "-----begin" in low:
+            _add_private_keys(low, spans)
+    if "basic" in low:
+        _add_basic(text, low, spans)
 
 
-def _is_no_model_token(low: str, at: int) -> bool:
-    return _MODEL_AT_END.search(low[max(0, at - 9) : at]) is None
+def _is_secret_option(low: str, at: int) -> bool:
+    match = _OPTION(low, at)
+    return match is not None and is_secret_name(match[1])
 
 
-def _head(name: str, *, pair: bool = False) -> re.Pattern[str]:
-    paired = _PAIR if pair else "(?!)"
-    return re.compile(
-        rf"{name}\d{{0,2}}(?:{_CLOSE}{_ASSIGN}|(?P<pair>{paired})|(?P<option>\s)){_OPEN}"
-    )
-
-
-_LookBack = Callable[[str, int], bool]
-# What to find, the pattern to match there, what must stand before it.
-_ASSIGNMENTS: tuple[tuple[str, re.Pattern[str], _LookBack | None], ...] = (
-    ("pass", _head("pass(?:word|wd|phrase|code)"), None),
-    ("pwd", _head("pwd"), None),
-    ("secret", _head("secret"), None),
-    ("token", _head("token"), _is_no_model_token),
-    ("key", _head("key", pair=True), _is_key),
-    ("credential", _head("credentials?"), None),
-    ("authori", _head("authori[sz]ation", pair=True), None),
-    ("cookie", _head("cookie", pair=True), None),
-    ("x-amz-sig", _head("x-amz-signature"), None),
-    ("sessid", _head("sessid"), lambda low, at: low[max(0, at - 3) : at] == "php"),
-    ("jsessionid", _head("jsessionid"), None),
-)
-
-
-def _assignment(
-    low: str,
-    at: int,
-    needle: str,
-    head: re.Pattern[str],
-    look_back: _LookBack | None,
-    spans: list[Span],
-) -> int:
-    """Add the value that is assigned to the name at ``at``; return the needle's next place."""
-    go_on = at + len(needle)
-    match = head.match(low, at)
-    if match is not None and (look_back is None or look_back(low, at)):
-        pair, option, quote = match.groups()
-        if (pair is None or quote) and (
-            option is None or _OPTION_AT_END.search(low[max(0, at - 42) : at])
-        ):
-            span = _value(low, match.end(), quote, needle)
-            if span is not None:
-                spans.append(span)
+def _add_values(
+    low: str, needle: str, match_at: _Match, look_back: _LookBack | None, spans: _Spans
+) -> None:
+    """Add each value that is assigned to a name that the needle stands for."""
+    at = low.find(needle)
+    while at >= 0:
+        go_on = at + len(needle)
+        match = match_at(low, at)
+        if match is not None and (look_back is None or look_back(low, at)):
+            if spans.is_full(at, low):
+                return
+            start, end = match.span(match.lastindex or 0)
+            if start == end:
+                end = _intricate_end(low, start)
+            if end > start:
+                spans.append((start, end))
                 # A name at the end of this value may have its own value behind it.
-                go_on = max(go_on, span[1] - 64)
-    return low.find(needle, go_on)
+                go_on = max(go_on, end - 64)
+        at = low.find(needle, go_on)
 
 
-def _value(low: str, at: int, quote: str | None, needle: str) -> Span | None:
-    if quote:
-        end = at if _HARMLESS_QUOTED.match(low, at) else _quote_end(low, at, quote)
-    elif _HARMLESS.match(low, at):
-        end = at
-    elif low[at : at + 1] in _BRACKETS:
-        end = _bracket_end(low, at)
-    elif needle == "authori":
-        return _authorization(low, at)
-    else:
-        pattern = _CRUMBS if needle == "cookie" else _BARE
-        match = pattern.match(low, at)
-        end = match.end() if match else at
-    return (at, end) if end > at else None
-
-
-def _authorization(low: str, at: int) -> Span | None:
-    start = at
-    scheme = _SCHEME.match(low, at)
-    if scheme:
-        at = scheme.end()
-        if scheme[1]:
-            start = at
-            if _HARMLESS.match(low, at):
-                return None
-    match = _BARE.match(low, at)
-    if match is None:
-        return None
-    parameters = _PARAMETERS.match(low, match.end())
-    return (start, parameters.end() if parameters else match.end())
-
-
-def _quote_end(low: str, at: int, quote: str) -> int:
-    """Return where the value ends that ``quote`` opened: a quote behind n backslashes."""
-    level = len(quote) - 1
-    if level == 0:
-        match = _UNESCAPED[quote].match(low, at)
-        return match.end() if match else at
-    end = low.find(quote[-1], at)
+def _intricate_end(low: str, at: int) -> int:
+    """Return where a value ends that is in brackets, or in quotes that are escaped themselves."""
+    quote = low[at - 1 : at]
+    if quote not in ('"', "'"):
+        return _bracket_end(low, at)
+    before = low[max(0, at - 16) : at - 1]
+    level = len(before) - len(before.rstrip("\\"))
+    if level == 0:  # an empty value between quotes
+        return at
+    end = low.find(quote, at)
     while end >= 0:
         before = low[max(at, end - 64) : end]
         slashes = len(before) - len(before.rstrip("\\"))
         # JSON in a string doubles each backslash, and every deeper level doubles again.
         if slashes < level or slashes % (2 * level + 2) == level:
             return end - min(slashes, level)
-        end = low.find(quote[-1], end + 1)
+        end = low.find(quote, end + 1)
     return len(low)
 
 
@@ -298,99 +370,71 @@ def _bracket_end(low: str, at: int) -> int:
     depth = 0
     for match in _BRACKET.finditer(low, at):
         depth += 1 if match[0] in "[({" else -1
-        if depth == 0:
-            return match.end()
+        if depth <= 0:
+            return match.end() if depth == 0 else at
     return len(low)
 
 
-def _add_bearer(low: str, spans: list[Span]) -> None:
-    at = low.find("bearer")
-    while at >= 0:
-        go_on = at + 6
-        match = _BEARER.match(low, at)
-        span = _value(low, match.end(), match[1], "bearer") if match else None
-        if span is not None:
-            spans.append(span)
-            go_on = max(go_on, span[1] - 64)
-        at = low.find("bearer", go_on)
-
-
-def _add_basic(text: str, low: str, spans: list[Span]) -> None:
+def _add_basic(text: str, low: str, spans: _Spans) -> None:
     at = low.find("basic")
     while at >= 0:
         go_on = at + 5
-        match = _BASIC.match(text, at)
+        match = _BASIC(text, at)
         if match:
-            spans.append((match.start(1), match.end()))
+            if spans.is_full(at, low):
+                return
+            spans.append(match.span(1))
             go_on = match.end()
         at = low.find("basic", go_on)
 
 
-def _add_urls(low: str, spans: list[Span]) -> None:
+def _add_urls(low: str, spans: _Spans) -> None:
+    """Add the password of each ``scheme://user:password@host``."""
     at = low.find("://")
-    stop = -1
-    while at >= 0:
-        user = at + 3
-        if stop < user:
-            match = _USER_END.search(low, user)
-            if match is None:
+    last = low.rfind("@")
+    while 0 <= at < last:
+        go_on = at + 3
+        match = _URL(low, at)
+        if match is not None:
+            if spans.is_full(at, low):
                 return
-            stop = match.start()
-        go_on = user
-        if low[stop] == "@":
-            end = stop
-            # A password may hold "@" itself: the last one before the path counts.
-            while more := _MORE_USER.match(low, end + 1):
-                end = more.end() - 1
-            start = low.find(":", user, end) + 1
-            if start == 0:
-                start = user if _USER_IS_TOKEN.match(low, user, end) else end
-            if start < end and "/" not in low[user:start] and not _NO_PASSWORD.match(low, start):
-                spans.append((start, end))
-                go_on = end
-            stop = -1 if go_on >= stop else stop
+            spans.append(match.span(match.lastindex or 0))
+            go_on = match.end()
         at = low.find("://", go_on)
 
 
-def _add_private_keys(low: str, spans: list[Span]) -> None:
+def _add_private_keys(low: str, spans: _Spans) -> None:
     at = low.find("-----begin")
     while at >= 0:
         go_on = at + 10
-        match = _PEM.match(low, at)
+        match = _PEM(low, at)
         if match:
+            if spans.is_full(at, low):
+                return
+            # Without its end the key goes on to the end of the text, or of the quoted value.
             quote = _QUOTE.search(low, match.end())
             limit = quote.start() if quote else len(low)
-            end = low.find("-----end", match.end(), limit)
-            if end >= 0:
-                marker = _PEM_END.match(low, end)
-                limit = marker.end() if marker else end + 8
-                rest = _BARE.match(low, limit)
-                limit = rest.end() if rest else limit
-            spans.append((at, limit))
-            go_on = limit
+            end = low.find("-----end ", match.end(), limit)
+            marker = _PEM_END(low, end) if end >= 0 else None
+            go_on = marker.end() if marker else limit
+            spans.append((at, go_on))
         at = low.find("-----begin", go_on)
 
 
-def _add_prefixed(text: str, spans: list[Span]) -> None:
-    for prefix, pattern in _CREDENTIALS:
+def _add_credentials(text: str, table: tuple[_Credential, ...], spans: _Spans) -> None:
+    for prefix, least, match_at, check in table:
         at = text.find(prefix)
         while at >= 0:
-            go_on = at + len(prefix)
-            match = pattern.match(text, at)
-            if match:
-                go_on = match.end()
-                if _begins_word(text, at) and (
-                    prefix != "eyJ" or "." in match[0] or go_on == len(text)
-                ):
-                    spans.append((at, go_on))
-            at = text.find(prefix, go_on)
-
-
-def _begins_word(text: str, at: int) -> bool:
-    before = text[at - 1 : at]
-    if not (before.isascii() and before.isalnum()):
-        return True
-    return _ESCAPE_AT_END.search(text[max(0, at - 6) : at]) is not None
+            match = match_at(text, at)
+            if match is None:
+                end = at + len(prefix)
+            else:
+                end = match.end()
+                if end - at >= least and (check is None or check(text, at, end)):
+                    if spans.is_full(at, text):
+                        return
+                    spans.append((at, end))
+            at = text.find(prefix, end)
 
 
 def _merged(spans: list[Span]) -> list[Span]:

@@ -39,11 +39,10 @@ _BREAKS = r"\n\r\x0b\x0c\x85\u2028\u2029"
 _PICTURE = r"\u203c-\u3299\U0001f000-\U0001faff"
 _CHARACTER_HINTS = rf"[{_INVISIBLE}{_BREAKS}\t\u200d]|[ -~][\ufe00-\ufe0f]"
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_SURROGATES = re.compile("[\ud800-\udfff]+")
 _REMOVED = re.compile(f"[{_INVISIBLE}]+")
 _BREAK = re.compile(f"\r\n|[{_BREAKS}]")
-_LONE_JOINER = re.compile(
-    rf"(?<![{_PICTURE}])(?<![{_PICTURE}]\ufe0f)\u200d|\u200d(?![{_PICTURE}])"
-)
+_LONE_JOINER = re.compile(rf"(?<![{_PICTURE}])(?<![{_PICTURE}]\ufe0f)\u200d|\u200d(?![{_PICTURE}])")
 _LONE_SELECTOR = re.compile(r"(?<=[ -~])[\ufe00-\ufe0f]+(?!\u20e3)")
 
 _SCALARS = (datetime.datetime, datetime.date, datetime.time, uuid.UUID, decimal.Decimal)
@@ -69,7 +68,9 @@ class Redactor:
         others = "".join(f"|(?:{pattern})" for pattern in patterns)
         self._suspect = _matcher(f"{_secrets.HINTS}|{_CHARACTER_HINTS}{others}")
         self._deceives = _matcher(_CHARACTER_HINTS)
-        self._has_prefixed = _matcher(_secrets.PREFIX_HINTS)
+        self._is_named = _matcher(_secrets.NAMED_HINTS)
+        self._has_common = _matcher(_secrets.COMMON_HINTS)
+        self._has_rare = _matcher(_secrets.RARE_HINTS)
         # Names of fields come from call sites: few, and asked about in every event.
         self._is_secret_name = lru_cache(maxsize=4096)(_secrets.is_secret_name)
 
@@ -88,12 +89,16 @@ class Redactor:
         try:
             if not self._suspect(text):
                 return text
-            deceives = self._deceives(text)
         except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot hold
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            deceives = self._deceives(text)
+            text = _SURROGATES.sub("\ufffd", text)
+        deceives = self._deceives(text)
         plain = _without_deceit(text) if deceives else text
-        spans = _secrets.find(plain, prefixed=self._has_prefixed(plain))
+        spans = _secrets.find(
+            plain,
+            named=self._is_named(plain),
+            common=self._has_common(plain),
+            rare=self._has_rare(plain),
+        )
         if spans:
             plain = _replaced(plain, spans)
         for pattern in self._extra:
@@ -204,7 +209,7 @@ class _Budget:
 
 
 def _without_deceit(text: str) -> str:
-    """Remove what does not show; line breaks stay, as ``\\n``, for they end bare values."""
+    """Remove what does not show; line breaks stay, as LF: they end bare values."""
     if "\x1b" in text:
         text = _ANSI.sub("", text)
     text = _REMOVED.sub("", text)
@@ -214,7 +219,10 @@ def _without_deceit(text: str) -> str:
     return text
 
 
-def _replaced(text: str, spans: Iterable[_secrets.Span]) -> str:
+def _replaced(text: str, spans: list[_secrets.Span]) -> str:
+    if len(spans) == 1:
+        [(start, end)] = spans
+        return text[:start] + MARK + text[end:]
     parts: list[str] = []
     done = 0
     for start, end in spans:

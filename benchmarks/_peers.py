@@ -1,0 +1,137 @@
+"""Each logger of the comparison: a function that writes one event of 20 fields to a descriptor.
+
+Every peer is set up as its manual says for JSON lines in production, with the request's fields
+bound once: that is how it is fastest. None of them redacts anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from contextvars import ContextVar
+from typing import Any
+
+from _events import CONTEXT, PROVENANCE, Said
+
+__all__ = ["PEERS", "Say", "floor", "narration"]
+
+Say = Callable[[], object]
+Setup = Callable[[int, Said, ExitStack], Say]
+
+
+def narration(fd: int, said: Said, stack: ExitStack, level: str = "info") -> Say:
+    """``narrate()``: with redaction, event ids and sequence numbers, 23 fields."""
+    from pytest_narration.emit import configure, narrate, narration_context
+    from pytest_narration.emit.sink import FdSink
+
+    sink = FdSink(fd)
+    stack.callback(sink.close)
+    stack.callback(sink.flush, 1.0)
+    configure(
+        PROVENANCE["service"], "1.4.0", instance=PROVENANCE["instance"], sink=sink, level="info"
+    )
+    stack.enter_context(narration_context(actor=PROVENANCE["actor"], **CONTEXT))
+    action, template, fields = said
+    return lambda: narrate(action, template, level=level, **fields)
+
+
+def structlog_orjson(fd: int, said: Said, stack: ExitStack) -> Say:
+    import orjson
+    import structlog
+    from structlog.contextvars import bound_contextvars, merge_contextvars
+
+    structlog.reset_defaults()
+    structlog.configure(
+        cache_logger_on_first_use=True,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        processors=[
+            merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.EventRenamer("human"),
+            structlog.processors.JSONRenderer(serializer=orjson.dumps),
+        ],
+        logger_factory=structlog.BytesLoggerFactory(_file(fd, stack)),
+    )
+    logger = structlog.get_logger().bind(**PROVENANCE)
+    stack.enter_context(bound_contextvars(**CONTEXT))
+    action, template, fields = said
+    return lambda: logger.info(
+        template.format_map(fields), action=action, template=template, **fields
+    )
+
+
+def stdlib_json(fd: int, said: Said, stack: ExitStack) -> Say:
+    from pythonjsonlogger.json import JsonFormatter
+
+    bound: ContextVar[dict[str, Any]] = ContextVar("bound", default=CONTEXT)
+
+    def add_bound(record: logging.LogRecord) -> bool:
+        record.__dict__.update(bound.get())
+        return True
+
+    logger = logging.Logger("benchmark", logging.INFO)
+    handler = logging.StreamHandler(os.fdopen(os.dup(fd), "w", encoding="utf-8"))
+    stack.callback(handler.stream.close)
+    handler.setFormatter(
+        JsonFormatter(
+            "%(message)s %(levelname)s", rename_fields={"message": "human"},
+            timestamp=True, static_fields=PROVENANCE,
+        )
+    )
+    handler.addFilter(add_bound)
+    logger.addHandler(handler)
+    action, template, fields = said
+    return lambda: logger.info(
+        template.format_map(fields), extra={"action": action, "template": template, **fields}
+    )
+
+
+def loguru(fd: int, said: Said, stack: ExitStack) -> Say:
+    from loguru import logger
+
+    logger.remove()
+    added = logger.add(_file(fd, stack, "w"), serialize=True, level="INFO", format="{message}")
+    stack.callback(logger.remove, added)
+    stack.enter_context(logger.contextualize(**CONTEXT))
+    mine = logger.bind(**PROVENANCE)
+    action, template, fields = said
+    return lambda: mine.bind(action=action, template=template).info(template, **fields)
+
+
+def eliot(fd: int, said: Said, stack: ExitStack) -> Say:
+    from eliot import FileDestination, add_destinations, log_message, remove_destination
+    from eliot import start_action
+
+    destination = FileDestination(file=_file(fd, stack))
+    add_destinations(destination)
+    stack.callback(remove_destination, destination)
+    stack.enter_context(start_action(action_type="request"))
+    action, template, fields = said
+    bound = {**PROVENANCE, **CONTEXT, "level": "info", "template": template}
+    return lambda: log_message(
+        message_type=action, human=template.format_map(fields), **bound, **fields
+    )
+
+
+def floor(fd: int, said: Said, stack: ExitStack) -> Say:
+    """Write a ready line of the same size: what no logger can go below."""
+    line = b"x" * 640 + b"\n"
+    return lambda: os.write(fd, line)
+
+
+PEERS: dict[str, Setup] = {
+    "narrate": narration,
+    "structlog + orjson": structlog_orjson,
+    "stdlib + python-json-logger": stdlib_json,
+    "loguru serialize": loguru,
+    "eliot": eliot,
+    "os.write alone": floor,
+}
+
+
+def _file(fd: int, stack: ExitStack, mode: str = "wb") -> Any:
+    file: AbstractContextManager[Any] = os.fdopen(os.dup(fd), mode)
+    return stack.enter_context(file)

@@ -1,0 +1,114 @@
+"""What ``narrate()`` costs, side by side with other loggers: ``python benchmarks/emit.py``.
+
+All systems run in one process, in turns, so that what disturbs one disturbs all. A figure is the
+median of many bursts, in microseconds of processor time of this process: neither other load nor
+the reader of the pipe counts. Ratios are what to compare between machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+
+from _drain import drained_pipe, wait_drained
+from _events import CLEAN, SECRETS, adversarial
+from _peers import PEERS, Say, narration, structlog_orjson
+
+BASE = "structlog + orjson"
+BURST = 40
+AIMS = {
+    "narrate": ("x", 0.45),
+    "narrate, full of secrets": ("x", 1.0),
+    "narrate, filtered": ("us", 0.3),
+    "redact 100 kB, worst": ("us", 20_000.0),
+}
+
+
+def microseconds(say: Say, calls: int) -> float:
+    started = time.process_time()
+    for _ in range(calls):
+        say()
+    return (time.process_time() - started) / calls * 1e6
+
+
+def in_bursts(say: Say, bursts: int, fd: int) -> list[float]:
+    """Measure bursts that fit into the pipe: neither a full pipe nor the reader counts."""
+    taken = []
+    for _ in range(bursts):
+        wait_drained(fd)
+        taken.append(microseconds(say, BURST))
+    return taken
+
+
+def measure(rounds: int, bursts: int) -> dict[str, float]:
+    """Return ``{system: median microseconds for each event}``."""
+    setups = {name: (setup, CLEAN) for name, setup in PEERS.items()}
+    setups["narrate, full of secrets"] = (narration, SECRETS)
+    setups[f"{BASE}, the same"] = (structlog_orjson, SECRETS)
+    taken: dict[str, list[float]] = {name: [] for name in setups}
+    filtered = []
+    with drained_pipe() as fd:
+        for turn in range(rounds + 1):
+            for name, (setup, said) in setups.items():
+                with ExitStack() as stack:
+                    figures = in_bursts(setup(fd, said, stack), bursts, fd)
+                if turn:  # the first turn warms caches up
+                    taken[name] += figures
+            with ExitStack() as stack:
+                say = narration(fd, CLEAN, stack, level="debug")
+                filtered.append(microseconds(say, bursts * BURST))
+    taken["narrate, filtered"] = filtered
+    return {name: statistics.median(figures) for name, figures in taken.items()}
+
+
+def measure_adversarial(rounds: int) -> dict[str, float]:
+    """Return ``{kind of text: least microseconds to redact 100,000 characters of it}``."""
+    from pytest_narration.emit.redaction import Redactor
+
+    clean = Redactor().clean
+    return {
+        name: min(microseconds(lambda text=text: clean(text), 1) for _ in range(rounds))
+        for name, text in adversarial().items()
+    }
+
+
+def table(figures: dict[str, float], worst: str) -> str:
+    lines = [f"{'':32}{'us/event':>12}{'ratio':>9}   aim"]
+    for name, took in figures.items():
+        unit, aim = AIMS.get(name, ("", 0.0))
+        base = figures[f"{BASE}, the same"] if "secrets" in name else figures[BASE]
+        ratio = took / base
+        reached = (ratio if unit == "x" else took) <= aim
+        verdict = f"<= {aim:g} {unit}: {'reached' if reached else 'MISSED'}" if unit else ""
+        shown = f"{ratio:8.2f}x" if took < 1000 else f"{'':9}"
+        lines.append(f"{name:32}{took:12.2f}{shown}   {verdict}")
+    lines.append(f"worst of the adversarial texts: {worst}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9, help="turns of each system (9)")
+    parser.add_argument("--bursts", type=int, default=40, help="of 40 events in each turn (40)")
+    parser.add_argument("--json", action="store_true", help="print figures as JSON")
+    options = parser.parse_args()
+    figures = measure(options.rounds, options.bursts)
+    texts = measure_adversarial(3)
+    worst = max(texts, key=texts.__getitem__)
+    figures["redact 100 kB, worst"] = texts[worst]
+    figures["redact 100 kB, median"] = statistics.median(texts.values())
+    if options.json:
+        print(json.dumps({"microseconds": figures, "adversarial": texts}, indent=2))
+    else:
+        print(table(figures, worst))
+
+
+if __name__ == "__main__":
+    main()
