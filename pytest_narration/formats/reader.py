@@ -80,7 +80,8 @@ class Reader:
         # Lines of the package's own wire are read in one step while the stream brings nothing
         # else: it is the most common format, and the one with the highest rates.
         self._own = not self._fields and any(fmt.name == "narration" for fmt in self._formats)
-        self._streams: dict[str, _Stream] = {"": _Stream()}
+        self._top = _Stream()
+        self._streams: dict[str, _Stream] = {"": self._top}
         self._most_bytes = most_bytes
         self._pending: list[bytes] = []
         self._pending_size = 0
@@ -137,14 +138,14 @@ class Reader:
 
     def decode(self, line: bytes) -> Decoded:
         """Read one line, with or without its newline. Never raises on any input."""
-        line = line.rstrip(b"\r\n")
         if self._own and line[:1] == b"{" and self._last_format in _OWN_OR_NONE:
             event = wire.decode(line)
             if isinstance(event, Event) and event.event_id is not None and event.human:
-                stream = self._streams[""]
+                stream = self._top
                 stream.last, stream.in_trace, stream.taken = event, False, 0
                 self._last_format = _OWN
                 return event
+        line = line.rstrip(b"\r\n")
         try:
             return self._decode(line)
         except Exception as error:  # formats of other distributions may fail in any way
