@@ -11,51 +11,58 @@ Feature: Thirteen points stay on stdout, eight reach the user
     Examples:
       | point                  |
       | worker.startup         |
-      | worker.device.<device> |
-      | worker.model.loading   |
-      | worker.model.loaded    |
-      | worker.ready.reporting |
-      | worker.ready.calling   |
-      | worker.http.start      |
-      | worker.http.listening  |
+      | worker.device-cpu |
+      | worker.model-loading   |
+      | worker.model-loaded    |
+      | worker.callback-begun   |
+      | worker.callback-attempt |
+      | worker.server-start     |
+      | worker.server-bind     |
 
   Scenario: A happy job is narrated on stdout and on its stream
     When the client submits a job of 20 tokens
     And the client reads the job's stream to its end
     Then these points of the job were seen on stdout and on its stream:
       | point                     | times |
-      | worker.execute.validated  | 1     |
-      | worker.inference.start    | 1     |
+      | worker.request-validated | 1     |
+      | worker.inference-start    | 1     |
       | worker.tokenize           | 1     |
-      | worker.cache.reset        | 1     |
-      | worker.token.generate     | 2     |
-      | worker.inference.complete | 1     |
+      | worker.cache-reset        | 1     |
+      | worker.token-generate     | 2     |
+      | worker.inference-complete | 1     |
     And the narration holds every rule
 
   Scenario: A request that the worker refuses
-    When the client submits a job whose prompt is longer than the model's context
+    When the client submits a job with a prompt of 10000 characters
     And the client reads the job's stream to its end
-    Then the point "worker.execute.invalid" of the job was seen on stdout and on its stream
+    Then the point "worker.request-invalid" of the job was seen on stdout and on its stream
     And the job's stream ends with the error "INVALID_REQUEST"
+    And the narration holds every rule
+
+  Scenario: An inference that fails
+    When the client submits a job with a prompt of 2000 characters
+    And the client reads the job's stream to its end
+    Then the point "worker.inference-failed" of the job was seen on stdout and on its stream
+    And the job's stream ends with the error "INFERENCE_FAILED"
     And the narration holds every rule
 
   Scenario: An inference that takes too long
     When the client submits a job of 400 tokens with a time limit of 1 ms
     And the client reads the job's stream to its end
-    Then the point "worker.inference.failed" of the job was seen on stdout and on its stream
+    Then the point "worker.inference-failed" of the job was seen on stdout and on its stream
     And the job's stream ends with the error "TIMEOUT"
     And the narration holds every rule
 
   Scenario: A worker whose port is taken
     When a worker is started on a port that is taken
     Then it exits with code 1
-    And it narrated the point "worker.http.bind_failed" on stdout and never on a stream
+    And it narrated the point "worker.bind-failed" on stdout and never on a stream
 
   Scenario: A worker whose pool manager does not answer
     When a worker is started whose pool manager refuses the connection
-    Then it narrated the point "worker.ready.failed" on stdout and never on a stream
+    Then it narrated the point "worker.callback-failed" on stdout and never on a stream
 
   Scenario: A worker that is asked to stop
     When a worker is started and asked to stop
     Then it exits with code 0
-    And it narrated the point "worker.http.shutdown" on stdout and never on a stream
+    And it narrated the point "worker.server-shutdown" on stdout and never on a stream

@@ -18,7 +18,7 @@ Feature: Concurrent jobs never see each other's lines
     And the narration holds every rule
 
   Scenario: A client that disconnects and resumes misses nothing
-    When the client submits a job of 60 tokens
-    And the client reads 5 frames of the job's stream, disconnects and resumes
+    When the client submits a job of 400 tokens
+    And the client reads the job's stream to its first token, disconnects and resumes
     Then the frames have no gap and no repeat
     And the narration holds every rule

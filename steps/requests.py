@@ -1,0 +1,107 @@
+"""What the client does: submit, read, cancel, disconnect."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+from pytest_bdd import given, parsers, when
+
+from harness.cluster import Job
+
+from .scene import STREAM_SECONDS, Scene, within
+
+
+@given("a running cluster")
+def _running_cluster(scene: Scene) -> None:
+    assert all(service.returncode is None for service in scene.cluster.services)
+
+
+@when("the client submits a job")
+def _submit(scene: Scene) -> None:
+    scene.submit()
+
+
+@when(parsers.parse('the client submits a job with correlation id "{correlation_id}"'))
+def _submit_with_correlation_id(scene: Scene, correlation_id: str) -> None:
+    scene.submit(correlation_id=correlation_id)
+
+
+@when(parsers.parse("the client submits a job of {tokens:d} tokens"))
+def _submit_of_tokens(scene: Scene, tokens: int) -> None:
+    scene.submit(max_tokens=tokens)
+
+
+@when(
+    parsers.parse("the client submits a job of {tokens:d} tokens with a time limit of {limit:d} ms")
+)
+def _submit_with_limit(scene: Scene, tokens: int, limit: int) -> None:
+    scene.submit(max_tokens=tokens, timeout_ms=limit)
+
+
+@when(parsers.parse("the client submits a job with a prompt of {characters:d} characters"))
+def _submit_long(scene: Scene, characters: int) -> None:
+    scene.submit(prompt="x" * characters)
+
+
+@when(
+    parsers.parse(
+        'the client submits a job with an empty prompt and correlation id "{correlation_id}"'
+    )
+)
+def _submit_empty(scene: Scene, correlation_id: str) -> None:
+    scene.response = scene.cluster.client().post(
+        "/v1/jobs",
+        json={"operation": "infer", "prompt": "", "max_tokens": 1},
+        headers={"X-Correlation-Id": correlation_id},
+    )
+
+
+@when("the client opens the job's stream")
+def _open(scene: Scene) -> None:
+    scene.open_stream()
+
+
+@when("the client reads the job's stream to its end")
+def _read_to_end(scene: Scene) -> None:
+    scene.open_stream()
+    within(STREAM_SECONDS, "reading the job's stream", [scene.stream])
+
+
+@when("the client cancels the job after its first token")
+def _cancel(scene: Scene) -> None:
+    scene.stream.wait_frame("token", STREAM_SECONDS)
+    scene.response = scene.cluster.client().post(f"/v1/jobs/{scene.job.job_id}/cancel")
+    assert scene.response.status_code == 202, scene.response.text
+
+
+@when("the worker is killed after the job's first token")
+def _kill_worker(scene: Scene) -> None:
+    scene.stream.wait_frame("token", STREAM_SECONDS)
+    os.kill(scene.worker_pid(), signal.SIGKILL)
+
+
+@when(
+    parsers.parse(
+        "{clients:d} clients submit jobs of {tokens:d} tokens at the same time "
+        "and read their streams"
+    )
+)
+def _many(scene: Scene, clients: int, tokens: int) -> None:
+    def run(number: int) -> Job:
+        return scene.submit(prompt=f"Client {number}", max_tokens=tokens)
+
+    with ThreadPoolExecutor(min(clients, 32)) as pool:
+        jobs = list(pool.map(run, range(clients)))
+    streams = [scene.open_stream(job) for job in jobs]
+    within(STREAM_SECONDS * 2, "reading all streams", streams)
+
+
+@when("the client reads the job's stream to its first token, disconnects and resumes")
+def _disconnect_and_resume(scene: Scene) -> None:
+    first = scene.open_stream()
+    first.wait_frame("token", STREAM_SECONDS)
+    first.stop()
+    second = scene.open_stream(last_event_id=first.last_event_id)
+    within(STREAM_SECONDS, "reading the resumed stream", [second])

@@ -1,0 +1,27 @@
+"""Binds the phrases of ``steps/`` and the cluster to the scenarios."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.cluster import Cluster
+from pytest_narration._plugin_narration import Narration
+from pytest_narration.coverage.catalog import Catalog
+from steps.outcomes import *
+from steps.requests import *
+from steps.scene import Scene
+from steps.workers import *
+
+CATALOG = Path(__file__).parents[2] / "harness" / "narration.toml"
+
+
+@pytest.fixture
+def scene(narration_cluster: Cluster, narration: Narration) -> Scene:
+    """One scenario's cluster, narration and jobs."""
+    return Scene(
+        narration_cluster,
+        narration,
+        {point.id: point for point in Catalog.load(CATALOG).points},
+    )
