@@ -16,8 +16,8 @@ from .words import WIDTH, counted, cut, event_line, exit_text, speaker
 
 __all__ = ["waited"]
 
-_SEARCHED = 20_000
-"""Records among which the nearest miss is looked for, the last ones."""
+_LOOKED_AT = 20_000
+"""Arrivals that a message is made from, the last ones: it must not take longer than the wait."""
 _MET = 3
 _SERVICES = 8
 _REQUESTS = 4
@@ -31,14 +31,15 @@ _ROWS = 20
 def waited(recorder: Recorder, wait: Waited) -> str:
     """Return the message of a wait that found nothing: what was awaited, and what came instead."""
     evidence = recorder.since(wait.since)
-    sightings = evidence.records()
-    earlier = recorder.until(wait.since).records() if wait.since else []
+    sightings = recorder.since(max(wait.since, recorder.mark() - _LOOKED_AT)).records()
+    earlier = recorder.since(wait.since - _LOOKED_AT).until(wait.since).records()
     records = _first_sights(sightings)
+    skipped = max(recorder.mark() - wait.since - _LOOKED_AT, 0)
     return "\n".join(
         [
             *_headline(wait),
             *_met(wait),
-            *_seen(records, _first_sights(earlier)),
+            *_seen(records, _first_sights(earlier), skipped),
             *_misses(wait, sightings, earlier),
             *_requests(records),
             *_dead(wait.dead),
@@ -71,7 +72,7 @@ def _met(wait: Waited) -> Iterator[str]:
         yield from map(_spoken, kept)
 
 
-def _seen(records: Sequence[Record], earlier: Sequence[Record]) -> Iterator[str]:
+def _seen(records: Sequence[Record], earlier: Sequence[Record], skipped: int) -> Iterator[str]:
     before = f" after {counted(len(earlier), 'event')} before the mark" if earlier else ""
     if not records:
         yield f"seen: no event{before}"
@@ -82,23 +83,22 @@ def _seen(records: Sequence[Record], earlier: Sequence[Record]) -> Iterator[str]
     named = [f"{cut(name, 30)} {number}" for name, number in list(per.items())[:_SERVICES]]
     if len(per) > _SERVICES:
         named.append(f"… {counted(len(per) - _SERVICES, 'more service')}")
-    text = f"seen: {counted(len(records), 'event')}{before}: {', '.join(named)}"
+    older = f" (and {skipped} older arrivals, not looked at)" if skipped else ""
+    text = f"seen: {counted(len(records), 'event')}{older}{before}: {', '.join(named)}"
     yield from wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _misses(wait: Waited, records: Sequence[Record], earlier: Sequence[Record]) -> Iterator[str]:
-    searched = records[-_SEARCHED:]
     used = {record.index for record in wait.met}
-    miss = nearest([r for r in searched if r.index not in used], wait.awaited)
-    before = nearest(earlier[-_SEARCHED:], wait.awaited)
+    miss = nearest([r for r in records if r.index not in used], wait.awaited)
+    before = nearest(earlier, wait.awaited)
     if before is not None and not before.differences and (miss is None or miss.differences):
         yield "it came before the mark, where it does not count:"
         yield _spoken(before.record)
     if miss is not None:
-        cut_off = len(records) - len(searched)
-        yield "nearest miss" + (f" ({cut_off} older events not searched):" if cut_off else ":")
+        yield "nearest miss:"
         yield from _missed(miss)
-    yield from (cut(hint, WIDTH) for hint in hints(searched, wait.awaited))
+    yield from (cut(hint, WIDTH) for hint in hints(records, wait.awaited))
 
 
 def _missed(miss: Miss) -> Iterator[str]:

@@ -207,6 +207,18 @@ def test_a_long_history_stays_short_and_counts_what_it_cuts(recorder: Recorder) 
     assert "last events of 12 emitters (580 other events left out):" in text
 
 
+def test_a_million_events_do_not_delay_the_message(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the last arrivals are looked at, and the message says so."""
+    monkeypatch.setattr("pytest_narration.explain.waiting._LOOKED_AT", 10)
+    for n in range(25):
+        say(recorder, "s", "x", f"a{n}", "")
+
+    text = told(recorder, event(action="b"))
+    assert "seen: 10 events (and 15 older arrivals, not looked at): s 10" in text
+
+
 def test_settling_in_vain_is_explained(recorder: Recorder) -> None:
     recorder.add_frame("started", stream="job-7", source="client")
     with pytest.raises(WaitTimeout) as caught:
