@@ -40,6 +40,8 @@ class Choice:
     """``{rule id: reason}`` of rules that do not count."""
     allow: tuple[Mapping[str, Any], ...] = ()
     """Exemptions narrower than a rule."""
+    extra: tuple[Rule, ...] = ()
+    """Rules that are given as they are, beside the project's."""
 
 
 class Policy:
@@ -88,7 +90,7 @@ class Policy:
         try:
             verdicts = check(
                 evidence,
-                self.rules,
+                {rule.id: rule for rule in (*self.rules, *choice.extra)}.values(),
                 only=choice.rules,
                 allow=choice.allow,
                 settings=self.settings,
@@ -130,18 +132,20 @@ def chosen(rules: object, allow: object, *, where: str) -> Choice:
     """
     if rules is not None and (isinstance(rules, str) or not isinstance(rules, Iterable)):
         raise pytest.UsageError(f"{where}: rules is {rules!r}; expected {_FORM}")
-    ids = None if rules is None else tuple(getattr(r, "id", r) for r in rules)
+    given = None if rules is None else tuple(rules)
+    ids = None if given is None else tuple(str(getattr(rule, "id", rule)) for rule in given)
+    extra = tuple(rule for rule in given or () if not isinstance(rule, str))
     if isinstance(allow, Mapping):
         for rule_id, reason in allow.items():
             if not str(reason or "").strip():
                 raise pytest.UsageError(f"{where}: allow of {rule_id!r} needs a reason")
-        return Choice(ids, off=dict(allow))
+        return Choice(ids, off=dict(allow), extra=extra)
     if isinstance(allow, str) or not isinstance(allow, Iterable):
         raise pytest.UsageError(f"{where}: allow is {allow!r}; expected {_FORM}")
     entries = tuple(allow)
     if wrong := [entry for entry in entries if not isinstance(entry, Mapping)]:
         raise pytest.UsageError(f"{where}: allow has {wrong[0]!r}; expected {_FORM}")
-    return Choice(ids, allow=entries)
+    return Choice(ids, allow=entries, extra=extra)
 
 
 def choice_of(marker: pytest.Mark | None) -> Choice:

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..formats.actions import action_of
 from .catalog import Catalog, Point
 
-__all__ = ["CallSite", "Location", "locate", "scan_source", "scan_tree"]
+__all__ = ["CallSite", "Location", "locate", "scan_source", "scan_tree", "services_in"]
 
 _LEVELS = {
     "trace": "trace",
@@ -40,7 +41,7 @@ class CallSite:
     kind: str
     """``"narrate"`` or ``"log"``."""
     action: str
-    """The first argument of ``narrate``; for a logger the enclosing function's name."""
+    """The first argument of ``narrate``; for a logger what its reader makes of the words."""
     text: str
     """The template; an f-string is given back with its expressions in braces."""
     actor: str | None = None
@@ -66,6 +67,22 @@ def scan_source(source: str, path: Path) -> list[CallSite]:
     visitor = _Visitor(path)
     visitor.visit(ast.parse(source, filename=str(path)))
     return sorted(visitor.found, key=lambda site: (site.line, site.text))
+
+
+def services_in(root: Path) -> dict[Path, str]:
+    """Return ``{file: service}`` for each ``configure("service", …)`` below a folder."""
+    found: dict[Path, str] = {}
+    for file in _python_files(root):
+        try:
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+        except (SyntaxError, UnicodeDecodeError):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and _last_name(node.func) == "configure" and node.args:
+                name = _text(node.args[0])
+                if name and "{" not in name:
+                    found.setdefault(file, name)
+    return found
 
 
 def scan_tree(root: Path) -> Iterator[CallSite]:
@@ -135,18 +152,6 @@ class _Visitor(ast.NodeVisitor):
     def __init__(self, path: Path) -> None:
         self.found: list[CallSite] = []
         self._path = path
-        self._functions: list[str] = []
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._enter(node)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self._enter(node)
-
-    def _enter(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        self._functions.append(node.name)
-        self.generic_visit(node)
-        self._functions.pop()
 
     def visit_Call(self, node: ast.Call) -> None:
         site = self._narrate(node) or self._log(node)
@@ -180,7 +185,9 @@ class _Visitor(ast.NodeVisitor):
         text = _text(node.args[0]) if node.args else None
         if text is None:
             return None
-        action = self._functions[-1] if self._functions else "module"
+        action = action_of(text)
+        if not action:
+            return None
         level = _LEVELS[node.func.attr]
         return CallSite(self._path, node.lineno, "log", action, text, level=level)
 

@@ -14,10 +14,13 @@ from typing import NamedTuple
 
 from ..errors import CatalogError
 
-__all__ = ["REACHES", "Catalog", "Group", "Hop", "Point", "Signature", "template_regex"]
+__all__ = ["ANYONE", "REACHES", "Catalog", "Group", "Hop", "Point", "Signature", "template_regex"]
 
 REACHES = ("request", "error", "lifecycle", "device")
 """What it takes to reach a point: a request, a failure, a start or stop, certain hardware."""
+
+ANYONE = "*"
+"""Stands for any actor: foreign loggers name theirs in ways that source does not show."""
 
 
 class Signature(NamedTuple):
@@ -180,7 +183,7 @@ class Catalog:
 
     def of_signature(self, signature: Signature) -> Point | None:
         """Return the point that a recorded signature belongs to."""
-        return self._exact.get(signature) or self._by_text(signature, loose=False)
+        return self._stated(signature) or self._by_text(signature, loose=False)
 
     def match(
         self, *, service: str, actor: str, action: str, template: str | None, human: str
@@ -191,15 +194,24 @@ class Catalog:
         and patterns of (service, actor, action).
         """
         if template:
-            found = self._exact.get(Signature(service, actor, action, template))
+            found = self._stated(Signature(service, actor, action, template))
             if found:
                 return found
         return self._by_text(Signature(service, actor, action, human), loose=not template)
 
+    def _stated(self, signature: Signature) -> Point | None:
+        found: Point | None = self._exact.get(signature)
+        if found is None:
+            service, _, action, text = signature
+            found = self._exact.get(Signature(service, ANYONE, action, text))
+        return found
+
     def _by_text(self, signature: Signature, *, loose: bool) -> Point | None:
-        for expression, point in self._loose.get(signature[:3], ()):
-            if (loose or point.pattern) and expression.fullmatch(signature.text):
-                return point
+        service, actor, action, _ = signature
+        for who in (actor, ANYONE):
+            for expression, point in self._loose.get((service, who, action), ()):
+                if (loose or point.pattern) and expression.fullmatch(signature.text):
+                    return point
         return None
 
 

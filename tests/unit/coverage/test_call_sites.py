@@ -36,9 +36,9 @@ def test_calls_that_narrate_or_log_are_found_with_their_words() -> None:
     assert [(s.line, s.kind, s.action, s.text, s.level) for s in sites] == [
         (5, "narrate", "startup", "Starting on port {port}", "info"),
         (8, "narrate", "checkout", "Checked out {items} items", "warn"),
-        (14, "log", "checkout", "slow {count}", "warn"),
-        (15, "log", "checkout", "bound", "info"),
-        (16, "log", "checkout", "broken", "error"),
+        (14, "log", "slow", "slow {count}", "warn"),
+        (15, "log", "bound", "bound", "info"),
+        (16, "log", "broken", "broken", "error"),
     ]
     assert sites[0].actor == "cart"
 
