@@ -151,7 +151,8 @@ class Narrator:
                 bound = self._encode_bound(context, without=fields)
             trail = context.trail
             if trail.pending:
-                body["cause"], trail.pending = trail.pending, []
+                # The same event may be learnt from a response's header and from its stream.
+                body["cause"], trail.pending = list(dict.fromkeys(trail.pending)), []
             if job_id is None:
                 job_id = context.values.get("job_id")
         try:

@@ -109,7 +109,7 @@ def test_event_ids_are_version_7_uuids_that_ascend_within_and_across_millisecond
     ids = [clock.stamp()[0] for _ in range(6)]
 
     shape = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-    assert all(re.fullmatch(shape, id) for id in ids)
+    assert all(re.fullmatch(shape, event_id) for event_id in ids)
     assert ids == sorted(set(ids))
 
 
@@ -245,6 +245,14 @@ def test_the_first_event_of_a_job_names_what_caused_it_and_the_next_does_not(
 
     causes = [json.loads(line).get("cause") for line in lines.lines]
     assert causes == [["caller-event"], [first], None, [job.trail.last]]
+
+
+def test_a_cause_that_is_learnt_twice_is_named_once(say: Any, lines: Lines) -> None:
+    with narration_context(correlation_id="c") as context:
+        context.trail.pending += ["other", "other", "third"]
+        say("act", "Acting")
+
+    assert lines.fields()["cause"] == ["other", "third"]
 
 
 @pytest.mark.parametrize(
