@@ -37,11 +37,22 @@ def _serve(settings: Settings, tokens: Tokens, sink: SharedSink) -> int:
     manager = PoolManager(settings, tokens, engine=ProcessEngine(), sink=sink)
 
     async def on_bind(address: str, port: int) -> None:
-        _say("server_bind", "HTTP server listening on {address}", address=address, port=port)
+        narrate(
+            "server_bind",
+            "HTTP server listening on {address}",
+            actor="http-server",
+            address=address,
+            port=port,
+        )
         await manager.start(address, port)
 
     async def on_shutdown(reason: str) -> None:
-        _say("server_shutdown", "HTTP server shutting down gracefully", reason=reason)
+        narrate(
+            "server_shutdown",
+            "HTTP server shutting down gracefully",
+            actor="http-server",
+            reason=reason,
+        )
         await manager.stop()
 
     def on_start(address: str) -> None:
@@ -55,9 +66,10 @@ def _serve(settings: Settings, tokens: Tokens, sink: SharedSink) -> int:
         )
 
     def on_bind_error(address: str, error_kind: str) -> None:
-        _say(
+        narrate(
             "error",
             "Failed to bind {address}: {error_kind}",
+            actor="http-server",
             level="error",
             address=address,
             error_kind=error_kind,
@@ -74,10 +86,6 @@ def _serve(settings: Settings, tokens: Tokens, sink: SharedSink) -> int:
         grace=settings.grace,
         parent_fd=settings.parent_fd,
     ).run()
-
-
-def _say(action: str, template: str, **fields: Any) -> None:
-    narrate(action, template, actor="http-server", **fields)
 
 
 def _on_recovered(drops: Any) -> None:

@@ -97,7 +97,14 @@ class Registration:
                 timeout=self._patience,
             )
         except HopError as error:
-            self._failed("Registration at {target} failed: {error_kind}", error)
+            if self._is_first_failure():
+                narrate(
+                    "error",
+                    "Registration at {target} failed: {error_kind}",
+                    level="warn",
+                    target=self._url,
+                    error_kind=error.code or error.kind,
+                )
             return False
         self._is_registered = True
         return True
@@ -114,7 +121,14 @@ class Registration:
             if error.status == 404:
                 self._is_registered = False
                 self._news.set()
-            self._failed("Heartbeat to {target} failed: {error_kind}", error)
+            if self._is_first_failure():
+                narrate(
+                    "error",
+                    "Heartbeat to {target} failed: {error_kind}",
+                    level="warn",
+                    target=self._url,
+                    error_kind=error.code or error.kind,
+                )
             return
         if self._is_failing:
             self._is_failing = False
@@ -124,15 +138,7 @@ class Registration:
     def _patience(self) -> float:
         return max(2.0, 2 * self._settings.heartbeat)
 
-    def _failed(self, template: str, error: HopError) -> None:
-        # Once for each outage: its length shows in the time until the recovery.
-        if self._is_failing:
-            return
-        self._is_failing = True
-        narrate(
-            "error",
-            template,
-            level="warn",
-            target=self._url,
-            error_kind=error.code or error.kind,
-        )
+    def _is_first_failure(self) -> bool:
+        """Say ``True`` once for each outage: its length shows in the time until the recovery."""
+        was_failing, self._is_failing = self._is_failing, True
+        return not was_failing
