@@ -40,7 +40,8 @@ _NAME = (
 # What may stand between a name and its value: quotes, also of JSON that is itself in a string
 # ({\"token\": \"…\"}), of a Python repr, of XML (<password>…), of a query string.
 _CLOSE = r"""[\\"'\])]{0,20}\s{0,8}"""
-_ASSIGN = r"(?::=|=>|==?|[:>]|%3[ad])"
+_ASSIGN = r"""(?>:=|=>|==?|:|>(?![<\s"'\\])|%3[ad])"""
+_ASSIGN_HINT = r"(?::=|=>|==?|[:>]|%3[ad])"
 # A header as frameworks hold it: (b'cookie', b'…').
 _PAIR = r"""\\{0,15}["']\s{0,8},(?=\s{0,8}b?\\{0,15}["'])"""
 _PAIR_HINT = r"""\\{0,15}["']\s{0,8},"""
@@ -60,6 +61,8 @@ _NOTHING = (
     r"|(?:none|null|nil|undefined|unset|true|false|required|missing|invalid|expired|empty|not|no"
     r"|is|was|field|must|cannot|denied|failed|accepted|granted|rejected|unknown|absent))"
 )
+# Between quotes that end one string and begin the next stand signs only.
+_NOTHING_QUOTED = rf"(?:{_NOTHING}|[\s,:;{{}}()\[\]]{{1,8}})"
 _HARMLESS = _NOTHING + r"""(?=[\s"'\\&;,.)\]}<>]|\Z)"""
 # A bare value ends at white space, at a quote, and at punctuation that visibly leads on to
 # something else: "&" and the next name, ")" and more punctuation, "\n" of encoded text.
@@ -72,8 +75,8 @@ _CRUMBS = r"""[^\s"'\\]++(?:(?<=;)\s{1,4}[^\s"'\\]++)*+"""
 # After a scheme: the parameters of Digest and AWS4 too, name="value", name=value.
 _SCHEME = r"(?:basic|digest|negotiate|ntlm|token|apikey|hawk|aws4-hmac-sha256)"
 _PARAMETERS = (
-    r"""(?:"[^"]{0,512}+"?)?(?:\s{0,4}[,;]\s{0,4}[\w-]{1,40}="""
-    r"""(?:"[^"]{0,512}+"?|[^\s",;']{0,512}+))*+"""
+    r"""(?:(?<==)"[^"]{0,512}+"?)?(?:\s{0,4}[,;]\s{0,4}[\w-]{1,40}="""
+    r"""(?:"[^"]{0,512}+"?|[^\s",']{0,512}+))*+"""
 )
 # What follows "Bearer" is found without its header too, so it is left to _BEARER.
 _CREDENTIAL = (
@@ -82,16 +85,16 @@ _CREDENTIAL = (
 )
 
 
-def _value(bare: str, lead: str = r"\s{0,8}") -> str:
+def _value(bare: str, lead: str = r"\s{0,8}+") -> str:
     """Return a pattern for the value behind an assignment; its last group is the value.
 
     An empty group is a value that takes more than a pattern: :func:`_intricate_end`.
     """
     return (
         rf"{lead}(?:[bru]{{0,2}}(?:"
-        rf"""["](?!{_NOTHING}\\{{0,15}}["])((?:[^"\\]++|\\.)*+)"""
-        rf"""|['](?!{_NOTHING}\\{{0,15}}['])((?:[^'\\]++|\\.)*+)"""
-        rf"""|\\{{1,15}}["'](?!{_NOTHING}\\{{0,15}}["'])())"""
+        rf"""["](?!{_NOTHING_QUOTED}\\{{0,15}}["])((?:[^"\\]++|\\.)*+)"""
+        rf"""|['](?!{_NOTHING_QUOTED}\\{{0,15}}['])((?:[^'\\]++|\\.)*+)"""
+        rf"""|\\{{1,15}}["'](?!{_NOTHING_QUOTED}\\{{0,15}}["'])())"""
         rf"|(?!{_HARMLESS}|[bru]{{0,2}}\\{{0,15}}[\"'])(?:(?=[\[({{])()|{bare}))"
     )
 
@@ -243,7 +246,7 @@ def _unless_marked(first: str, behind: str) -> str:
 
 _GIVEN = r"""[\s"'\\]*""" + _unless_marked(r"""[^\s\["'\\]""", r"""[^\s"'\\&;,.)\]}<>]""")
 NAMED_HINTS = (
-    rf"(?i:(?:{_NAME}{_CLOSE}{_ASSIGN}|(?:authori[sz]ation|cookie|key)[0-9]{{0,2}}{_PAIR_HINT}"
+    rf"(?i:(?:{_NAME}{_CLOSE}{_ASSIGN_HINT}|(?:authori[sz]ation|cookie|key)[0-9]{{0,2}}{_PAIR_HINT}"
     rf"|--[\w-]{{0,60}}{_NAME}(?:\s|{_PAIR_HINT})|bearer(?:{_SPACE}|\s?[:=])){_GIVEN}"
     rf"|basic{_SPACE}[A-Za-z0-9+/_-]{{6}}|-----begin [a-z0-9 ]{{0,40}}private key)"
 )

@@ -43,7 +43,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]+")
 _REMOVED = re.compile(f"[{_INVISIBLE}]+")
 _BREAK = re.compile(f"\r\n|[{_BREAKS}]")
 _LONE_JOINER = re.compile(rf"(?<![{_PICTURE}])(?<![{_PICTURE}]\ufe0f)\u200d|\u200d(?![{_PICTURE}])")
-_LONE_SELECTOR = re.compile(r"(?<=[ -~])[\ufe00-\ufe0f]+(?!\u20e3)")
+_LONE_SELECTOR = re.compile(r"(?<=[\n -~])[\ufe00-\ufe0f]+(?!\u20e3)")
 
 _SCALARS = (datetime.datetime, datetime.date, datetime.time, uuid.UUID, decimal.Decimal)
 _MAX_DEPTH = 16
