@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 __all__ = ["action_of", "as_action"]
 
@@ -34,7 +35,11 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/@-]{0,99}$")
 
 def action_of(sentence: str) -> str:
     """Return the name of what a sentence or template says; ``""`` when it has no words."""
-    text = sentence[:_READ].partition("\n")[0]
+    return _action_of(sentence[:_READ].partition("\n")[0])
+
+
+@lru_cache(maxsize=4096)  # templates, and many sentences, come again and again
+def _action_of(text: str) -> str:
     if _NAME.match(text):  # structlog's habit: the message is the name already
         return text
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

@@ -21,7 +21,7 @@ class Eliot(Format):
     """``{"task_uuid":…,"task_level":[2,1],"action_type":…,"action_status":"started"}``."""
 
     name: ClassVar[str] = "eliot"
-    shape: ClassVar[Shape] = Shape(human=("message", "reason"), timestamp=("timestamp",))
+    shape: ClassVar[Shape] = Shape(human=("message",), timestamp=("timestamp",))
 
     def score(self, record: dict[str, Any]) -> int:
         return 96 if "task_uuid" in record and "task_level" in record else 0

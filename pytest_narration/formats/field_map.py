@@ -43,7 +43,7 @@ class FieldMap:
                     f"[tool.narration.map]: {key!r} is no column of an event; "
                     f"choose from {', '.join(sorted(COLUMNS | set(_ALIASES)))}"
                 )
-            paths = (value,) if isinstance(value, str) else tuple(value)
+            paths = tuple(value) if isinstance(value, list | tuple) else (value,)
             if not paths or not all(isinstance(path, str) and path for path in paths):
                 raise ConfigurationError(
                     f"[tool.narration.map]: {key} must be a dotted path or a list of them, "

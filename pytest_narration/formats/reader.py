@@ -160,7 +160,7 @@ class Reader:
             if frame is None:
                 break
             frames.append(frame)
-            line = frame.inner
+            line = without_colours(frame.inner)
             key = f"{key}/{frame.stream}" if frame.stream else key
         stream = self._stream(key)
         if any(frame.is_fragment for frame in frames):

@@ -15,11 +15,12 @@ __all__ = ["CONTAINERS", "bare", "role_of"]
 _NAMES: dict[str, tuple[str, ...]] = {
     "correlation_id": (
         "correlationid", "corrid", "correlation", "narrationcorrelationid",
-        "requestid", "reqid", "httpxrequestid", "requestcorrelationid", "requestuid", "requestuuid",
+        "requestid", "reqid", "httprequestid", "httpxrequestid", "requestcorrelationid",
+        "requestuid", "requestuuid",
         "awsrequestid", "lambdarequestid", "flowid", "activityid",
     ),
     "trace_id": (
-        "traceid", "trace", "oteltraceid", "ddtraceid", "b3traceid", "tr",
+        "traceid", "trace", "oteltraceid", "ddtraceid", "b3traceid",
         "logginggoogleapiscomtrace", "amzntraceid",
     ),
     "span_id": ("spanid", "otelspanid", "ddspanid", "b3spanid", "logginggoogleapiscomspanid"),

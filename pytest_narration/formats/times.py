@@ -40,14 +40,18 @@ def rfc3339(value: Any) -> str | None:
 
 def _from_epoch(number: float) -> str | None:
     size = abs(number)
-    # Seconds until the year 5138; each further unit is a thousand times finer.
-    for limit, per_millisecond in ((1e11, 0.001), (1e14, 1), (1e17, 1000), (1e20, 1_000_000)):
-        if size < limit:
-            if per_millisecond < 1:
-                # Rounding keeps 0.1 s in a binary float at 100 ms.
-                return _format(_EPOCH + timedelta(milliseconds=round(number * 1000)))
-            return _format(_EPOCH + timedelta(milliseconds=int(number // per_millisecond)))
-    return None
+    # Seconds until the year 5138; each further unit is a thousand times finer. Rounding seconds
+    # keeps 0.1 s in a binary float at 100 ms.
+    if size < 1e11:
+        milliseconds = round(number * 1000)
+    elif size < 1e20:
+        milliseconds = int(number // (1 if size < 1e14 else 1000 if size < 1e17 else 1_000_000))
+    else:
+        return None
+    try:
+        return _format(_EPOCH + timedelta(milliseconds=milliseconds))
+    except OverflowError:  # before the year 1
+        return None
 
 
 def _from_text(text: str) -> str | None:
@@ -66,4 +70,4 @@ def _from_text(text: str) -> str | None:
 
 
 def _format(when: datetime) -> str:
-    return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03d}Z"
+    return f"{when.replace(tzinfo=None).isoformat('T', 'milliseconds')}Z"

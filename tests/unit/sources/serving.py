@@ -61,7 +61,8 @@ def serve(*answers: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[Script
             script.answers.pop(0)(self) if script.answers else self.send_error(410)
             self.close_connection = True
 
-        do_POST = do_GET
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def log_message(self, *args: object) -> None:
             pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import socket
@@ -103,10 +104,8 @@ def protobuf(kind: str, record: dict[str, object]) -> bytes:
 
     message = ExportLogsServiceRequest() if kind == "logs" else ExportTraceServiceRequest()
     text = json.dumps(record)
-    for id in (TRACE, SPAN, PARENT):  # protobuf's own JSON has base64 where OTLP's has hex
-        import base64
-
-        text = text.replace(id, base64.b64encode(bytes.fromhex(id)).decode())
+    for hexed in (TRACE, SPAN, PARENT):  # protobuf's own JSON has base64 where OTLP's has hex
+        text = text.replace(hexed, base64.b64encode(bytes.fromhex(hexed)).decode())
     ParseDict(json.loads(text), message)
     data: bytes = message.SerializeToString()
     return data

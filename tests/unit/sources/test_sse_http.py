@@ -1,5 +1,7 @@
 """An SSE source reads what a browser would, survives what a network does, and says how it ended."""
 
+# ruff: noqa: SIM117 - the server is closed after the source, and some tests look at it between
+
 from __future__ import annotations
 
 import json
