@@ -10,7 +10,8 @@ from pytest_bdd import parsers, then
 
 from pytest_narration.event import Event
 
-from .scene import POOL_MANAGER, SERVICES, Scene
+from .requests import BAD_REQUEST
+from .scene import POOL_MANAGER, SERVICES, STREAM_SECONDS, Scene
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -79,6 +80,25 @@ def _replaced(scene: Scene, level: str) -> None:
 def _answer(scene: Scene, status: int, code: str) -> None:
     assert scene.response is not None
     assert (scene.response.status_code, scene.response.json()["error"]["code"]) == (status, code)
+
+
+@then(parsers.parse('the answer\'s message mentions "{mention}"'))
+def _mentions(scene: Scene, mention: str) -> None:
+    assert scene.response is not None
+    assert mention in scene.response.json()["error"]["message"]
+
+
+@then(parsers.parse('the refusal carries the correlation id and is narrated at "{level}"'))
+def _refusal(scene: Scene, level: str) -> None:
+    assert scene.response is not None
+    assert scene.response.headers["X-Correlation-Id"] == BAD_REQUEST
+    scene.narration.wait_for(service="orchestrator", level=level, correlation_id=BAD_REQUEST)
+
+
+@then("the job's stream is read to its end")
+def _read(scene: Scene) -> None:
+    scene.stream.wait_done(STREAM_SECONDS)
+    assert [frame.type for frame in scene.stream.frames][-2:] == ["end", "done"]
 
 
 @then(parsers.parse('the orchestrator narrates the rejection under "{correlation_id}"'))

@@ -12,6 +12,9 @@ from harness.cluster import Job
 
 from .scene import STREAM_SECONDS, Scene, within
 
+BAD_REQUEST = "bad-request-1"
+"""The correlation id of requests that are wrong."""
+
 
 @given("a running cluster")
 def _running_cluster(scene: Scene) -> None:
@@ -56,6 +59,41 @@ def _submit_empty(scene: Scene, correlation_id: str) -> None:
         json={"operation": "infer", "prompt": "", "max_tokens": 1},
         headers={"X-Correlation-Id": correlation_id},
     )
+
+
+@when(parsers.re(r"the client posts a job with the body (?P<body>.+)"))
+def _post_body(scene: Scene, body: str) -> None:
+    headers = {"Content-Type": "application/json", "X-Correlation-Id": BAD_REQUEST}
+    scene.response = scene.cluster.client().post("/v1/jobs", content=body, headers=headers)
+
+
+@when(parsers.parse("the client posts a job with a prompt of {characters:d} characters"))
+def _post_long(scene: Scene, characters: int) -> None:
+    body = {"operation": "infer", "prompt": "x" * characters, "max_tokens": 1}
+    scene.response = scene.cluster.client().post("/v1/jobs", json=body)
+
+
+@when(parsers.parse('the client posts a job as "{content_type}"'))
+def _post_as(scene: Scene, content_type: str) -> None:
+    headers = {"Content-Type": content_type}
+    scene.response = scene.cluster.client().post("/v1/jobs", content="infer", headers=headers)
+
+
+@when(parsers.re(r'the client asks (?P<method>GET|POST) "(?P<path>[^"]+)"'))
+def _ask(scene: Scene, method: str, path: str) -> None:
+    scene.response = scene.cluster.client().request(method, path)
+
+
+@when(parsers.re(r'a client with the token "(?P<token>[^"]*)" submits a job'))
+def _with_token(scene: Scene, token: str) -> None:
+    body = {"operation": "infer", "prompt": "Let me in", "max_tokens": 1}
+    scene.response = scene.cluster.client(token).post("/v1/jobs", json=body)
+
+
+@when("a second reader opens the stream while it is read")
+def _second_reader(scene: Scene) -> None:
+    scene.stream.wait_frame("started", STREAM_SECONDS)
+    scene.response = scene.cluster.client().get(f"/v1/jobs/{scene.job.job_id}/stream")
 
 
 @when("the client opens the job's stream")

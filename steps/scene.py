@@ -36,10 +36,12 @@ class Scene:
     """The catalog by id."""
     jobs: list[Job] = field(default_factory=list)
     streams: list[SseSource] = field(default_factory=list)
+    answers: list[httpx.Response] = field(default_factory=list)
+    """What services other than the orchestrator answered."""
     response: httpx.Response | None = None
     """The latest answer to the client."""
-    worker: ProcessSource | None = None
-    """A worker that the scenario started by itself."""
+    service: ProcessSource | None = None
+    """A service that the scenario started by itself."""
 
     @property
     def job(self) -> Job:
@@ -96,10 +98,10 @@ class Scene:
         )
 
     def wait_for_point(self, point_id: str, **where: Any) -> None:
-        """Wait until a point was seen since the session began."""
+        """Wait until a point is seen in this scenario."""
         assert point_id in self.points, f"the catalog has no point {point_id!r}"
         point = self.points[point_id]
-        self.narration.recorder.wait_for(
+        self.narration.wait_for(
             service=point.service,
             actor=point.actor,
             action=point.action,
@@ -111,6 +113,11 @@ class Scene:
     def worker_pid(self) -> int:
         """Return the process of the cluster's worker that started last."""
         return int(self.sightings("worker.startup", source=POOL_MANAGER)[-1].event.field("pid"))
+
+    def worker_url(self) -> str:
+        """Return where the cluster's worker that started last listens."""
+        bound = self.sightings("worker.server-bind", source=POOL_MANAGER)[-1]
+        return f"http://{bound.event.field('address')}"
 
     def error_code(self) -> str:
         """Return the code in the stream's error frame."""

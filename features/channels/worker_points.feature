@@ -9,22 +9,22 @@ Feature: Thirteen points stay on stdout, eight reach the user
     Then the point "<point>" was seen on stdout and never on a stream
 
     Examples:
-      | point                  |
-      | worker.startup         |
-      | worker.device-cpu |
-      | worker.model-loading   |
-      | worker.model-loaded    |
+      | point                   |
+      | worker.startup          |
+      | worker.device-cpu       |
+      | worker.model-loading    |
+      | worker.model-loaded     |
       | worker.callback-begun   |
       | worker.callback-attempt |
       | worker.server-start     |
-      | worker.server-bind     |
+      | worker.server-bind      |
 
   Scenario: A happy job is narrated on stdout and on its stream
     When the client submits a job of 20 tokens
     And the client reads the job's stream to its end
     Then these points of the job were seen on stdout and on its stream:
       | point                     | times |
-      | worker.request-validated | 1     |
+      | worker.request-validated  | 1     |
       | worker.inference-start    | 1     |
       | worker.tokenize           | 1     |
       | worker.cache-reset        | 1     |
@@ -56,13 +56,13 @@ Feature: Thirteen points stay on stdout, eight reach the user
   Scenario: A worker whose port is taken
     When a worker is started on a port that is taken
     Then it exits with code 1
-    And it narrated the point "worker.bind-failed" on stdout and never on a stream
+    And it narrated "worker.bind-failed" on stdout and never on a stream
 
   Scenario: A worker whose pool manager does not answer
     When a worker is started whose pool manager refuses the connection
-    Then it narrated the point "worker.callback-failed" on stdout and never on a stream
+    Then it narrated "worker.callback-failed" on stdout and never on a stream
 
   Scenario: A worker that is asked to stop
     When a worker is started and asked to stop
     Then it exits with code 0
-    And it narrated the point "worker.server-shutdown" on stdout and never on a stream
+    And it narrated "worker.server-shutdown" on stdout and never on a stream

@@ -9,10 +9,11 @@ import pytest
 from harness.cluster import Cluster
 from pytest_narration._plugin_narration import Narration
 from pytest_narration.coverage.catalog import Catalog
+from steps.faults import *
 from steps.outcomes import *
 from steps.requests import *
 from steps.scene import Scene
-from steps.workers import *
+from steps.services import *
 
 CATALOG = Path(__file__).parents[2] / "harness" / "narration.toml"
 

@@ -2,4 +2,4 @@
 
 from pytest_bdd import scenarios
 
-scenarios("correlation", "jobs", "channels", "isolation")
+scenarios("admission", "channels", "correlation", "failures", "isolation", "jobs")

@@ -1,0 +1,119 @@
+"""Services that a scenario starts by itself, to see them fail or stop."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from pytest_bdd import parsers, then, when
+
+from pytest_narration.sources import ProcessSource
+
+from .scene import Scene
+
+_START_SECONDS = 30.0
+_MODULES = {"an orchestrator": "orchestrator", "a pool manager": "pool_manager"}
+
+StartService = Callable[..., ProcessSource]
+
+
+@pytest.fixture
+def start_service(scene: Scene) -> Iterator[StartService]:
+    """Start a service of the scenario's own; it ends with the scenario."""
+    with ExitStack() as ends:
+
+        def start(module: str, *arguments: str) -> ProcessSource:
+            service = ProcessSource(
+                [sys.executable, "-m", f"harness.services.{module}", *arguments],
+                f"lone-{module}",
+                scene.narration.recorder,
+                env={"NARRATION_API_TOKEN": scene.cluster.token},
+                stderr="keep",
+            )
+            ends.callback(service.stop)
+            scene.service = service.start()
+            return service
+
+        yield start
+
+
+@contextmanager
+def taken_port() -> Iterator[int]:
+    """A port that another program listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def refusing_url() -> str:
+    """Return where nobody listens: the kernel gave the port out and took it back."""
+    with taken_port() as port:
+        return f"http://127.0.0.1:{port}"
+
+
+@when("a worker is started on a port that is taken")
+def _worker_on_taken_port(start_service: StartService) -> None:
+    with taken_port() as port:
+        start_service("worker", f"--port={port}").wait(_START_SECONDS)
+
+
+@when(parsers.re("(?P<service>an orchestrator|a pool manager) is started on a port that is taken"))
+def _service_on_taken_port(start_service: StartService, service: str) -> None:
+    arguments = [f"--orchestrator-url={refusing_url()}"] if service == "a pool manager" else []
+    with taken_port() as port:
+        start_service(_MODULES[service], f"--port={port}", *arguments).wait(_START_SECONDS)
+
+
+@when("a worker is started whose pool manager refuses the connection")
+def _refused(scene: Scene, start_service: StartService) -> None:
+    start_service("worker", f"--ready-url={refusing_url()}/v2/internal/workers/ready")
+    scene.wait_for_point("worker.callback-failed", source="lone-worker")
+
+
+@when("a worker is started and asked to stop")
+def _stopped(scene: Scene, start_service: StartService) -> None:
+    worker = start_service("worker", "--worker-id=worker-stopped")
+    scene.wait_for_point("worker.server-bind", worker_id="worker-stopped")
+    worker.terminate()
+    worker.wait(_START_SECONDS)
+
+
+@when("a worker is started on a device that this machine lacks")
+def _missing_device(start_service: StartService) -> None:
+    import torch
+
+    missing = "mps" if torch.cuda.is_available() else "cuda"
+    start_service("worker", f"--device={missing}").wait(_START_SECONDS)
+
+
+@when("a worker is started with a model that does not exist")
+def _missing_model(start_service: StartService) -> None:
+    start_service("worker", "--model=no/such/model.safetensors").wait(_START_SECONDS)
+
+
+@when("a pool manager is started that needs more memory than the machine has")
+def _too_little_memory(scene: Scene, start_service: StartService) -> None:
+    terabytes = 1 << 30
+    start_service(
+        "pool_manager", f"--orchestrator-url={refusing_url()}", f"--require-ram-mb={terabytes}"
+    )
+
+
+@when("a pool manager is started whose orchestrator refuses the connection")
+def _no_orchestrator(start_service: StartService) -> None:
+    start_service("pool_manager", f"--orchestrator-url={refusing_url()}", "--workers=0")
+
+
+@then(parsers.parse("it exits with code {code:d}"))
+def _exits(scene: Scene, code: int) -> None:
+    assert scene.service is not None
+    assert scene.service.returncode == code, "\n".join(scene.service.lines(10))
+
+
+@then(parsers.parse('it narrated "{point_id}" on stdout and never on a stream'))
+def _narrated(scene: Scene, point_id: str) -> None:
+    assert scene.service is not None
+    scene.wait_for_point(point_id, source=scene.service.name, channel="stdout")
+    assert scene.sightings(point_id, channel="sse") == []
