@@ -12,6 +12,7 @@ import pytest
 from ._plugin_judge import choice_of
 from ._plugin_receiver import attach, could_not_be_read, describe, receive
 from ._plugin_session import Session, session_of
+from .event import Event
 from .recorder import Evidence
 
 __all__ = ["Watch", "watch_all", "watch_items"]
@@ -79,6 +80,14 @@ class Watch:
         if report.when == "teardown":
             self._attach_rejected(report)
         return report
+
+    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
+        """Say in which fields two events differ."""
+        if op == "==" and isinstance(left, Event) and isinstance(right, Event):
+            from .explain import compare
+
+            return ["the events differ:", *compare(left, right)]
+        return None
 
     def _timeline(self, item: pytest.Item) -> str:
         from .explain import timeline

@@ -227,3 +227,24 @@ def test_asynchronous_tests_are_captured_in_both_modes_of_pytest_asyncio(
     )
 
     run("-p", "pytest_asyncio.plugin").assert_outcomes(passed=2)
+
+
+def test_two_events_that_differ_are_compared_field_by_field(
+    project: pytest.Pytester, run: Run
+) -> None:
+    project.makepyfile(
+        """
+        import shop
+
+        def test_it(narration_capture):
+            shop.look("hats")
+            shop.look("shoes")
+            one, two = narration_capture.events()
+            assert one == two
+        """
+    )
+
+    result = run()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E*the events differ:", "E*'Looked at hats' != 'Looked at shoes'"])

@@ -202,6 +202,46 @@ def test_an_interrupted_run_keeps_what_it_had(project: pytest.Pytester, run: Run
     result.stdout.fnmatch_lines(["The run was cut short: no gate was applied."])
 
 
+def test_a_run_that_stops_at_its_first_failure_keeps_what_it_had_and_fails(
+    project: pytest.Pytester, run: Run
+) -> None:
+    project.makepyfile(
+        """
+        import shop
+
+        def test_start():
+            shop.start()
+            assert False
+
+        def test_look():
+            shop.look()
+        """
+    )
+
+    result = run("--narration-coverage", "--narration-fail-under=0", "-x")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert {sighting[2] for sighting in _saved(project)["sightings"]} == {"startup"}
+    result.stdout.fnmatch_lines(["TOTAL*25.00%", "The run was cut short: no gate was applied."])
+
+
+def test_a_failing_test_still_exercises_what_it_reached(project: pytest.Pytester, run: Run) -> None:
+    project.makepyfile(
+        """
+        import shop
+
+        def test_start():
+            shop.start()
+            assert False
+        """
+    )
+
+    result = run("--narration-coverage", "--narration-fail-under=25")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["Required narration coverage of 25% reached*"])
+
+
 def test_a_crashed_worker_loses_only_its_running_test(project: pytest.Pytester, run: Run) -> None:
     project.makepyfile(
         """

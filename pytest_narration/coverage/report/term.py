@@ -34,6 +34,8 @@ def render_lines(results: Results, gates: Sequence[Judged], *, missing: bool) ->
     lines += _undeclared(results)
     if not results.has_events:
         lines += [Line(""), *(Line(text, "bad") for text in no_events_text(results))]
+    if gates:
+        lines.append(Line(""))
     for judged in gates:
         text = str(judged) if judged.holds else f"FAIL {judged}"
         lines.append(Line(text, "good" if judged.holds else "bad"))
