@@ -333,6 +333,7 @@ def test_two_events_are_compared_by_what_they_say_first() -> None:
         ({"action": "z", "actor": "y", "tokens_in": 2}, "2"),
         ({"actor": "x", "action": "tokenise"}, "1"),
         ({"tokens_in": 1, "action": "b"}, "2"),
+        ({"tokens_in": 2, "action": "tokenize"}, "1"),
         ({"action": "nothing like it"}, None),
     ],
 )

@@ -278,6 +278,8 @@ def test_an_event_seen_on_two_channels_has_happened_once() -> None:
 
     assert recorder.match(A * 2) is None
     assert recorder.match(B >> A) is None, "the echo of a after b is no second a"
+    beside = event(action="z", channel="sse")
+    assert recorder.match(B >> A | beside) is None, "whatever else the pattern looks at"
     assert recorder.match(event(action="a", channel="stdout") >> event(action="a", channel="sse"))
 
 

@@ -259,6 +259,34 @@ async def test_a_cancelled_wait_leaves_nothing_behind(recorder: Recorder) -> Non
     add(recorder, "a")
 
 
+class CountingClock:
+    """How often a wait looks at it is how often it woke."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return time.monotonic()
+
+
+@pytest.mark.asyncio
+async def test_a_wait_sleeps_between_arrivals() -> None:
+    """One arrival wakes it once, and it does not spin afterwards."""
+    clock = CountingClock()
+    recorder = Recorder(clock=clock)
+
+    def wait_in_thread() -> None:
+        with meanwhile(lambda: add(recorder, "x")), pytest.raises(WaitTimeout):
+            recorder.wait_for(A, timeout=0.1)
+
+    await asyncio.to_thread(wait_in_thread)
+    with meanwhile(lambda: add(recorder, "x")), pytest.raises(WaitTimeout):
+        await recorder.wait_for_async(A, timeout=0.1)
+
+    assert clock.looks < 40
+
+
 # Death
 
 
