@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..errors import MissingExtra, SourceUnreachable
@@ -166,13 +166,14 @@ class DockerSource(Source):
             self._socket = api._get_raw_response_socket(response) if follow else None
             if self._stopping.is_set() and follow:
                 return
-            self._read(lambda: response.raw.read1(_CHUNK))
+            # Chunked answers come piece by piece, as the engine sends them.
+            self._read(response.raw.stream(_CHUNK, decode_content=False))
 
-    def _read(self, read: Callable[[], bytes]) -> None:
+    def _read(self, chunks: Iterable[bytes]) -> None:
         """Take frames from the beginning of the log, past what earlier passes took."""
         skip = dict(self._seen_bytes)
         frames = Demultiplexer()
-        while chunk := read():
+        for chunk in chunks:
             for stream, piece in [(STDOUT, chunk)] if self._is_tty else frames.feed(chunk):
                 target = STDERR if stream == STDERR else STDOUT
                 known = min(skip[target], len(piece))

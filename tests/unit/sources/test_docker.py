@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import io
+import json
 import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import docker
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,7 +70,11 @@ class FakeEngine:
 
     def _get(self, url: str, **options: Any) -> Any:
         class Response:
-            raw = io.BytesIO(self.logs.pop(0))
+            raw = property(lambda response: response)
+            log = self.logs.pop(0)
+
+            def stream(self, size: int, decode_content: bool) -> Iterator[bytes]:
+                yield from (self.log[i : i + 1000] for i in range(0, len(self.log), 1000))
 
             def close(self) -> None: ...
 
@@ -127,3 +135,48 @@ def test_a_terminals_log_has_no_frames(recorder: Recorder) -> None:
 def test_a_container_that_is_not_there_is_unreachable(recorder: Recorder) -> None:
     with pytest.raises(SourceUnreachable, match="container nope: No such container"):
         DockerSource("nope", recorder, client=FakeEngine()).start()
+
+
+def test_the_real_client_follows_a_live_log_and_lets_go_of_it(recorder: Recorder) -> None:
+    """docker-py itself against an engine of a few lines: the live answer never ends."""
+    log = framed(STDOUT, LINE % b"one" + b"\n") + framed(STDERR, LINE % b"two" + b"\n")
+    hold = threading.Event()
+
+    class Engine(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            if "/logs" in self.path:
+                self.chunk(log[:11])
+                self.chunk(log[11:])
+                if "follow=1" in self.path:
+                    hold.wait(20)
+            else:
+                state = {"Running": True, "ExitCode": 0}
+                self.chunk(json.dumps({"Config": {"Tty": False}, "State": state}).encode())
+            self.chunk(b"")
+
+        def chunk(self, data: bytes) -> None:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+        def log_message(self, *args: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Engine)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    client = docker.DockerClient(f"tcp://127.0.0.1:{server.server_address[1]}", version="1.41")
+    try:
+        with DockerSource("api", recorder, client=client) as source:
+            recorder.wait_for(human="two", timeout=10)
+            assert source.is_running
+        assert source.ending is not None
+        assert source.ending.outcome == "complete"
+        assert sorted(event.human for event in recorder.events()) == ["one", "two"]
+    finally:
+        hold.set()
+        client.close()
+        server.shutdown()
+        server.server_close()

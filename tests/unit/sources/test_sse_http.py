@@ -138,6 +138,15 @@ def test_another_content_type_is_no_stream(recorder: Recorder) -> None:
     assert "text/html" in ending.detail
 
 
+def test_a_redirection_is_followed(recorder: Recorder) -> None:
+    with serve(stream(STARTED, DONE)) as target:
+        with serve(stream(status=307, Location=f"{target.url}/there")) as script:
+            script.answers *= 2  # the first client only learns that there is another address
+            with SseSource(script.url, recorder) as source:
+                assert source.wait_done(10).outcome == "complete"
+    assert [frame.type for frame in source.frames] == ["started", "done"]
+
+
 def test_204_means_that_there_is_nothing_more(recorder: Recorder) -> None:
     with serve(stream(b"retry: 1\n\n", STARTED), stream(status=204)) as script:
         with SseSource(script.url, recorder) as source:
