@@ -56,19 +56,23 @@ _MODEL_AT_END = re.compile(
 
 # Stands where a value would and tells nothing: the mark, a template's placeholder, stars, and
 # words of prose ("token expired").
+_MARKED = r"""\[redacted\](?=[\s"'\\&;,.)\]}<>]|\Z)"""
 _NOTHING = (
-    r"(?:\[redacted\]|\{[\w.!:\[\]]{0,64}\}|%s|%\(\w{1,64}\)s|\*{3,64}"
+    r"(?:\{[\w.!:\[\]]{0,64}\}|%s|%\(\w{1,64}\)s|\*{3,64}"
     r"|(?:none|null|nil|undefined|unset|true|false|required|missing|invalid|expired|empty|not|no"
     r"|is|was|field|must|cannot|denied|failed|accepted|granted|rejected|unknown|absent))"
 )
-# Between quotes that end one string and begin the next stand signs only.
-_NOTHING_QUOTED = rf"(?:{_NOTHING}|[\s,:;{{}}()\[\]]{{1,8}})"
-_HARMLESS = _NOTHING + r"""(?=[\s"'\\&;,.)\]}<>]|\Z)"""
+_HARMLESS = rf"""(?:\\{{0,15}}{_MARKED}|{_NOTHING}(?=[\s"'\\&;,.)\]}}<>]|\Z))"""
+# Between the quotes that end one string and begin the next stand signs only.
+_SIGNS = r"""[\s,:;{}()\[\]\\"']{1,8}"""
+_HARMLESS_QUOTED = (
+    rf"""(?:[\s\\"']{{0,16}}{_MARKED}|(?:{_NOTHING}|{_SIGNS})(?:\\{{0,15}}["']|\Z))"""
+)
 # A bare value ends at white space, at a quote, and at punctuation that visibly leads on to
 # something else: "&" and the next name, ")" and more punctuation, "\n" of encoded text.
 _BARE = (
-    r"""(?:[^\s"'\\&;,)\]}<>]++|[&;,](?![\w.-]{0,40}+[=:]|[\s"'\\]|\Z)"""
-    r"""|[)\]}>](?![\s"'\\&;,.)\]}<>]|\Z)|<(?!/)|\\(?![nrtbfu"'\\]|\Z))++"""
+    r"""(?:[^\s"'\\&;,)\]}<>]++|[&;,](?![\w.-]{0,40}+[=:]|\[redacted\]|[\s"'\\]|\Z)"""
+    r"""|[)\]}>](?![\s"'\\&;,.)\]}<>]|\Z)|<(?!/)|\\(?![nrtbfu"'\\\s]|\Z))++"""
 )
 # Cookies are many: a=b; c=d.
 _CRUMBS = r"""[^\s"'\\]++(?:(?<=;)\s{1,4}[^\s"'\\]++)*+"""
@@ -92,9 +96,9 @@ def _value(bare: str, lead: str = r"\s{0,8}+") -> str:
     """
     return (
         rf"{lead}(?:[bru]{{0,2}}(?:"
-        rf"""["](?!{_NOTHING_QUOTED}\\{{0,15}}["])((?:[^"\\]++|\\.)*+)"""
-        rf"""|['](?!{_NOTHING_QUOTED}\\{{0,15}}['])((?:[^'\\]++|\\.)*+)"""
-        rf"""|\\{{1,15}}["'](?!{_NOTHING_QUOTED}\\{{0,15}}["'])())"""
+        rf"""["](?!{_HARMLESS_QUOTED})((?:[^"\\]++|\\.)*+)"""
+        rf"""|['](?!{_HARMLESS_QUOTED})((?:[^'\\]++|\\.)*+)"""
+        rf"""|\\{{1,15}}["'](?!{_HARMLESS_QUOTED})())"""
         rf"|(?!{_HARMLESS}|[bru]{{0,2}}\\{{0,15}}[\"'])(?:(?=[\[({{])()|{bare}))"
     )
 
@@ -140,7 +144,8 @@ _BASIC = re.compile(
     rf"(?i:basic){_SPACE}(?=[A-Za-z/]{{1,40}}[A-Z0-9+=]|[0-9+/])([A-Za-z0-9+/_-]{{6,}}+=*+)"
 ).match
 _OPTION = re.compile(
-    rf"--([a-z][\w-]{{0,60}}+)(?:\s{{1,8}}(?!-)|{_PAIR}\s{{0,8}}){_value(f'({_BARE})', lead='')}",
+    rf"--([a-z][\w-]{{0,60}}+)(?:\s{{1,8}}(?![-=:<>&;,)\]}}|])|{_PAIR}\s{{0,8}})"
+    + _value(f"({_BARE})", lead=""),
     re.DOTALL,
 ).match
 _PEM = re.compile(r"-----begin [a-z0-9 ]{0,40}private key(?: block)?-----").match

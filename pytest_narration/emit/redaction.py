@@ -48,6 +48,7 @@ _LONE_SELECTOR = re.compile(r"(?<=[\n -~])[\ufe00-\ufe0f]+(?!\u20e3)")
 _SCALARS = (datetime.datetime, datetime.date, datetime.time, uuid.UUID, decimal.Decimal)
 _MAX_DEPTH = 16
 _MAX_ITEMS = 10_000
+_MAX_TURNS = 4
 _LEFT_OUT = "…"
 _EXTRA_BOUND = 1000
 _EXTRA_WORK = 5000
@@ -91,21 +92,33 @@ class Redactor:
                 return text
         except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot hold
             text = _SURROGATES.sub("\ufffd", text)
-        deceives = self._deceives(text)
-        plain = _without_deceit(text) if deceives else text
+        plain = text
+        if self._deceives(text):
+            # A line break ends a value, so it becomes a space only once values are found.
+            plain = self._without_secrets(_without_deceit(text)).replace("\n", " ")
+            if not self._suspect(plain):
+                return plain
+        # Where quotes do not match, one replacement can show another value.
+        for _ in range(_MAX_TURNS):
+            before, plain = plain, self._without_secrets(plain)
+            if plain == before:
+                break
+            if not self._suspect(plain):
+                return plain
+        return text if plain == text else plain
+
+    def _without_secrets(self, text: str) -> str:
         spans = _secrets.find(
-            plain,
-            named=self._is_named(plain),
-            common=self._has_common(plain),
-            rare=self._has_rare(plain),
+            text,
+            named=self._is_named(text),
+            common=self._has_common(text),
+            rare=self._has_rare(text),
         )
         if spans:
-            plain = _replaced(plain, spans)
+            text = _replaced(text, spans)
         for pattern in self._extra:
-            plain = pattern.sub(MARK, plain)
-        if deceives:
-            plain = plain.replace("\n", " ")
-        return text if plain == text else plain
+            text = pattern.sub(MARK, text)
+        return text
 
     def clean_value(self, key: str, value: object) -> object:
         """Return a value fit to be encoded as JSON, without secrets at any depth.
@@ -255,8 +268,9 @@ def _checked(pattern: str) -> re.Pattern[str]:
             f"redact pattern {pattern!r} is not a regex that both Rust's regex and Python's re "
             f"take (no look-around, no back-references): {reason}"
         ) from error
-    if compiled.search(""):
-        raise ConfigurationError(f"redact pattern {pattern!r} matches the empty text")
+    for text in ("", MARK):
+        if compiled.search(text):
+            raise ConfigurationError(f"redact pattern {pattern!r} matches {text!r}")
     work = _work(pattern)
     if work > _EXTRA_WORK:
         raise ConfigurationError(
