@@ -121,7 +121,8 @@ def _tests(title: str, contexts: Iterable[str]) -> str:
     shown = "".join(f"<li><code>{escape(name)}</code></li>" for name in names[:_TESTS_SHOWN])
     if len(names) > _TESTS_SHOWN:
         shown += f"<li>… and {len(names) - _TESTS_SHOWN} more</li>"
-    return f"<p>{escape(title)}, in {len(names)} test{'s' if len(names) > 1 else ''}</p><ul>{shown}</ul>"
+    tests = f"{len(names)} test{'s' if len(names) > 1 else ''}"
+    return f"<p>{escape(title)}, in {tests}</p><ul>{shown}</ul>"
 
 
 def _rest(results: Results) -> str:

@@ -73,6 +73,12 @@ def test_one_complete_event_covers_though_another_lacked_ids(tmp_path: Path) -> 
     assert results.dimensions["correlation"] == Figure(2, 3)
 
 
+def test_one_event_without_ids_spoils_the_correlation_figure_of_its_test(tmp_path: Path) -> None:
+    results = _results(shop(tmp_path), (checkout(), "stdout"), (checkout(job_id=None), "stdout"))
+
+    assert results.dimensions["correlation"] == Figure(0, 1)
+
+
 def test_ids_must_come_together_on_one_event(tmp_path: Path) -> None:
     results = _results(
         shop(tmp_path),
