@@ -27,7 +27,9 @@ MAX_LINE_BYTES = 64 * 1024
 SCHEMA_VERSION = 1
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+# An event holds what was read from a line, which cannot refer back to it: the garbage collector
+# need not look at a million of them.
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Who (``actor``) did what (``action``) to what (``target``), said in words (``human``).
 
     ``None`` means that the emitter did not say. Fields that this class does not name are kept in
