@@ -229,7 +229,8 @@ def test_a_worker_that_cannot_start_is_named() -> None:
     assert "nowhere.safetensors" in str(failed.value)
 
 
-def test_nothing_outlives_a_test_run_that_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_outlives_a_test_run_that_is_killed_or_interrupted(number: signal.Signals) -> None:
     script = textwrap.dedent(
         """
         import sys
@@ -247,13 +248,14 @@ def test_nothing_outlives_a_test_run_that_is_killed(tmp_path: Path) -> None:
         cwd=_ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     ) as run:
         assert run.stdout is not None
         pids = [int(pid) for pid in run.stdout.readline().split()]
         assert len(pids) == 3
-        run.send_signal(signal.SIGKILL)
-        run.wait(10)
+        run.send_signal(number)
+        run.wait(20)
     left = _wait_until_gone(pids, seconds=15)
     assert not left, f"still running: {left}"
 

@@ -17,6 +17,9 @@ from pytest_narration.sources import SseSource
 _LONG = 1000
 """Tokens of a job that is still running when the fault comes."""
 
+_PATIENCE = 90.0
+"""Seconds; a restarted worker imports torch, which a busy machine may take half a minute for."""
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
@@ -49,7 +52,7 @@ def _ended_with(stream: SseSource) -> str:
 
 
 def _narrated(cluster: Cluster, action: str, since: int, **where: object) -> None:
-    cluster.recorder.wait_for(timeout=30, since=since, action=action, **where)
+    cluster.recorder.wait_for(timeout=_PATIENCE, since=since, action=action, **where)
 
 
 def test_a_killed_worker_ends_its_job_and_a_waiting_job_runs_afterwards(
@@ -64,13 +67,13 @@ def test_a_killed_worker_ends_its_job_and_a_waiting_job_runs_afterwards(
     exits = cluster.recorder.wait_for(since=killed_at, action="worker_exit").event
     assert exits.error_kind == "SIGNAL_9"
     _narrated(cluster, "worker_restart", killed_at)
-    cluster.open_stream(waiting).wait_done(60)
+    cluster.open_stream(waiting).wait_done(_PATIENCE)
     _narrated(cluster, "job_complete", killed_at, correlation_id="runs-afterwards")
     assert cluster.worker().facts()["restarts"] >= 1
 
 
 def test_a_dead_worker_is_noticed_within_a_second(cluster: Cluster, mark: int) -> None:
-    cluster.wait_ready(timeout=30)
+    cluster.wait_ready(timeout=_PATIENCE)
     worker = cluster.worker()
     runs_as = worker.facts()["runs_as"]
     killed_at = time.monotonic()
@@ -78,7 +81,7 @@ def test_a_dead_worker_is_noticed_within_a_second(cluster: Cluster, mark: int) -
     for action in ("worker_exit", "node_unready", "worker_restart"):
         told = cluster.recorder.wait_for(since=mark, action=action, timeout=10).record
         assert told.at - killed_at < 1.0, action
-    cluster.wait_ready(since=mark, timeout=60)
+    cluster.wait_ready(since=mark, timeout=_PATIENCE)
 
 
 def test_a_killed_pool_manager_ends_the_job_and_takes_its_worker_along(
@@ -89,7 +92,7 @@ def test_a_killed_pool_manager_ends_the_job_and_takes_its_worker_along(
     assert _ended_with(stream) == "NODE_LOST"
     _narrated(cluster, "node_lost", mark, node_id="node-0")
     cluster.pool_managers[0].start()
-    cluster.wait_ready(since=mark, timeout=60)
+    cluster.wait_ready(since=mark, timeout=_PATIENCE)
     job = cluster.submit(max_tokens=3)
     assert cluster.open_stream(job).wait_done(20).outcome == "complete"
 

@@ -1,0 +1,115 @@
+"""A node registers, beats, and finds its way back, whatever its orchestrator does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from harness.services.hop import Hop
+from harness.services.pool_manager.registration import Registration
+from harness.services.pool_manager.settings import Settings
+from harness.services.web import Tokens
+from pytest_narration.emit import subscribe
+
+from .scripted_peer import scripted_peer
+
+_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+_UNKNOWN = b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_BROKEN = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@pytest.fixture
+def said() -> Iterator[list[tuple[str, str]]]:
+    lines: list[tuple[str, str]] = []
+
+    def hear(line: bytes, context: object) -> None:
+        event = json.loads(line)
+        lines.append((event["level"], event["action"]))
+
+    stop = subscribe(hear)
+    yield lines
+    stop()
+
+
+def _talk(*answers: bytes, until: int) -> list[str]:
+    """Answer the node's calls in this order, then well; return the first calls it made."""
+
+    async def run() -> list[str]:
+        calls: list[str] = []
+        enough = asyncio.Event()
+        script_answers = iter(answers)
+
+        async def script(head: bytes, writer: asyncio.StreamWriter) -> None:
+            calls.append(head.split(b" HTTP")[0].decode())
+            if len(calls) >= until:
+                enough.set()
+            writer.write(next(script_answers, _OK))
+
+        await _with(script, enough.wait)
+        return calls[:until]
+
+    return asyncio.run(run())
+
+
+async def _with(
+    script: Callable[[bytes, asyncio.StreamWriter], Awaitable[None]],
+    scenario: Callable[[], Awaitable[object]],
+) -> None:
+    async with scripted_peer(script) as address:
+        hop = Hop(Tokens("t"))
+        settings = Settings(orchestrator_url=f"http://{address}", heartbeat=0.01)
+        registration = Registration(settings, hop, "127.0.0.1:1", lambda: {"slots": 0})
+        registration.start()
+        try:
+            async with asyncio.timeout(10):
+                await scenario()
+        finally:
+            await registration.stop()
+            await hop.close()
+
+
+_REGISTER = "POST /v2/nodes/register"
+_BEAT = "POST /v2/nodes/node-0/heartbeat"
+
+
+def test_it_registers_once_and_then_beats() -> None:
+    assert _talk(until=3) == [_REGISTER, _BEAT, _BEAT]
+
+
+def test_it_registers_again_when_it_was_forgotten() -> None:
+    assert _talk(_OK, _UNKNOWN, until=4) == [_REGISTER, _BEAT, _REGISTER, _BEAT]
+
+
+def test_an_outage_is_said_once_and_its_end_too(said: list[tuple[str, str]]) -> None:
+    _talk(_OK, _BROKEN, _BROKEN, _BROKEN, _OK, until=6)
+    assert said[:3] == [
+        ("info", "node_register"),
+        ("warn", "error"),
+        ("info", "heartbeat_recover"),
+    ]
+
+
+def test_an_orchestrator_that_is_not_there_yet_is_waited_for(said: list[tuple[str, str]]) -> None:
+    assert _talk(_BROKEN, _BROKEN, until=4) == [_REGISTER, _REGISTER, _REGISTER, _BEAT]
+    assert [level for level, _ in said].count("warn") == 1
+
+
+def test_it_says_goodbye() -> None:
+    calls: list[str] = []
+
+    async def run() -> None:
+        beaten = asyncio.Event()
+
+        async def script(head: bytes, writer: asyncio.StreamWriter) -> None:
+            calls.append(head.split(b" HTTP")[0].decode())
+            if "heartbeat" in calls[-1]:
+                beaten.set()
+            writer.write(_OK)
+
+        await _with(script, beaten.wait)
+
+    asyncio.run(run())
+    assert calls[-1] == "DELETE /v2/nodes/node-0"
