@@ -13,6 +13,11 @@ def test_a_test_sees_what_it_narrates_and_not_what_others_did(
     project.makepyfile(
         """
         import shop
+        from pytest_narration.fixtures import Capture, Narration
+
+        def test_types(narration: Narration, narration_capture: Capture):
+            assert isinstance(narration, Narration)
+            assert isinstance(narration_capture, Capture)
 
         def test_one(narration_capture):
             shop.look("hats")
@@ -25,7 +30,7 @@ def test_a_test_sees_what_it_narrates_and_not_what_others_did(
         """
     )
 
-    run().assert_outcomes(passed=2)
+    run().assert_outcomes(passed=3)
 
 
 def test_threads_and_tasks_of_the_test_are_seen(project: pytest.Pytester, run: Run) -> None:
