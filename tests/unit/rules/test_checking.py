@@ -313,6 +313,13 @@ class TestReport:
             "  ? source 'pool-manager' was cut off: exit code -9",
         ]
 
+    def test_what_is_exempt_is_counted_beside_what_is_not(self) -> None:
+        broken = story(2).change({"action": "tokenize"}, correlation_id=None)
+        broken.change({"job_id": "job-1-p"}, correlation_id=None)
+        allow = [{"rule": "correlation-present", "action": "tokenize", "reason": "old tokenizer"}]
+        text = str(broken.verdict("correlation-present", allow=allow))
+        assert "  (2 exempted, such as: old tokenizer)" in text
+
     def test_a_verdict_prints_itself(self) -> None:
         lifecycle = Story()
         lifecycle.event("worker", "startup")

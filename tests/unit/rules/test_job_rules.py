@@ -138,7 +138,10 @@ class TestJobIsolated:
             "'job-1-o', correlation 'corr-1' carried an event that is not its own; worker "
             "(instance worker-1) narrated tokenize in job 'job-2-w' of correlation 'corr-2'"
         )
-        assert violation.evidence[0] == "on the stream of job 'job-1-o', read by client-1:"
+        where, leaked, own = violation.evidence
+        assert where == "on the stream of job 'job-1-o', read by client-1:"
+        assert "tokenizer/tokenize" in leaked
+        assert own.startswith("the stream's own: orchestrator (instance orchestrator-1)")
 
     def test_a_leak_between_two_jobs_of_one_request_is_found(self) -> None:
         """The client may start two jobs under one correlation id: each keeps its own stream."""
