@@ -16,7 +16,10 @@ from pytest_narration.emit import Context
 
 from .stream import TERMINAL, JobStream, Upstream
 
-__all__ = ["JobFailed", "Relayed", "bug", "cancelled", "relay"]
+__all__ = ["NOT_BEGUN", "JobFailed", "Relayed", "bug", "cancelled", "relay"]
+
+NOT_BEGUN = frozenset({"WORKER_UNREACHABLE", "OVERLOADED", "UNAVAILABLE"})
+"""Codes of errors that say that nothing was computed: the job may be tried elsewhere."""
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 

@@ -15,7 +15,7 @@ import msgspec
 from pytest_narration.emit import current_context, narrate, narration_context
 
 from ..hop import Hop, HopError
-from ..relay import JobFailed, bug, cancelled, relay
+from ..relay import NOT_BEGUN, JobFailed, bug, cancelled, relay
 from ..stream import ProtocolError, Upstream
 from ..web import ApiError
 from .jobs import Job, State
@@ -300,6 +300,16 @@ class Runner:
             node_id=node.id,
             frames=relayed.frames,
         )
+        if relayed.outcome.get("code") in NOT_BEGUN:
+            narrate(
+                "dispatch_refused",
+                "Node {node_id} did not take job {job_id}: {error_kind}",
+                actor="scheduler",
+                level="warn",
+                node_id=node.id,
+                error_kind=relayed.outcome["code"],
+            )
+            raise _Refused
         return relayed.outcome
 
     async def _cancel_remote(self, node: Node, remote_id: str) -> None:

@@ -17,12 +17,16 @@ from ..hop import Hop, HopError
 from ..relay import JobFailed, bug, cancelled, relay
 from ..stream import JobStream, ProtocolError, Upstream
 from ..web import ApiError
-from .workers import Pool, Worker
+from .workers import Pool, Ready, Worker
 
 __all__ = ["Job", "Runner"]
 
 _CONNECT_SECONDS = 5.0
 _CANCEL_SECONDS = 4.0
+_PROBE_SECONDS = 2.0
+_PROBE_PAUSE = 0.2
+_NEVER_ARRIVED = frozenset({"ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"})
+"""Failures of a connection before a byte of the job was sent."""
 
 
 class Job:
@@ -183,7 +187,7 @@ class Runner:
     async def _dispatch(self, job: Job) -> dict[str, Any]:
         worker, ready = job.worker, job.worker.ready
         if ready is None:
-            raise _lost(worker, "it ended")
+            raise JobFailed("WORKER_UNREACHABLE", f"worker {worker.id} ended", retryable=True)
         narrate(
             "worker_dispatch",
             "Dispatching job {job_id} to worker {worker_id}",
@@ -206,6 +210,11 @@ class Runner:
         except HopError as error:
             if error.status:
                 raise _refused(error) from error
+            self._suspect(worker)
+            if not job.remote_id and error.kind in _NEVER_ARRIVED:
+                raise JobFailed(
+                    "WORKER_UNREACHABLE", f"worker {worker.id}: {error.kind}", retryable=True
+                ) from error
             raise _lost(worker, error.kind) from error
         except ProtocolError as error:
             # A worker that dies ends its chunked stream in the middle, which is a HopError; what
@@ -213,6 +222,26 @@ class Runner:
             raise JobFailed(
                 "BAD_UPSTREAM", f"worker {worker.id} sent a broken stream: {error}", retryable=True
             ) from error
+
+    def _suspect(self, worker: Worker) -> None:
+        """Place nothing on a worker that broke a connection, until it answers or is restarted."""
+        if not worker.is_suspect:
+            self._pool.set_suspect(worker, True)
+            self._keep(asyncio.create_task(self._probe(worker, worker.ready)))
+
+    async def _probe(self, worker: Worker, ready: Ready | None) -> None:
+        # Until its process has ended, which the provisioner notices, or it has reported anew.
+        while ready is not None and worker.ready is ready:
+            try:
+                await self._hop.call(
+                    "GET", f"http://{ready.address}/health", timeout=_PROBE_SECONDS
+                )
+            except HopError:
+                await asyncio.sleep(_PROBE_PAUSE)
+            else:
+                break
+        if worker.ready is ready:
+            self._pool.set_suspect(worker, False)
 
     async def _relay(self, job: Job, upstream: Upstream) -> dict[str, Any]:
         def started(remote_id: str) -> None:

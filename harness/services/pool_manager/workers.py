@@ -37,13 +37,20 @@ class Worker:
     ready: Ready | None = None
     running: int = 0
     """Jobs of ours that run there."""
+    is_suspect: bool = False
+    """Whether a job lost its connection to it, and it was not heard of since."""
     engine_name: str = ""
     on_ready: Callable[[], None] = field(default=lambda: None)
 
     @property
     def free(self) -> int:
         """Jobs that it can take at this moment."""
-        return max(0, self.ready.slots - self.running) if self.ready is not None else 0
+        return max(0, self.slots - self.running)
+
+    @property
+    def slots(self) -> int:
+        """Jobs that it can run at once."""
+        return self.ready.slots if self.ready is not None and not self.is_suspect else 0
 
     def shown(self) -> dict[str, Any]:
         """Return what the pool's status says of it."""
@@ -102,11 +109,12 @@ class Pool:
     @property
     def slots(self) -> int:
         """Jobs that the ready workers can run at once."""
-        return sum(worker.ready.slots for worker in self._workers.values() if worker.ready)
+        return sum(worker.slots for worker in self._workers.values())
 
     def set_ready(self, worker: Worker, ready: Ready) -> None:
         """Take a worker's callback."""
         worker.ready = ready
+        worker.is_suspect = False
         worker.state = "ready"
         worker.on_ready()
         self.on_change()
@@ -118,9 +126,15 @@ class Pool:
         if was_ready:
             self.on_change()
 
+    def set_suspect(self, worker: Worker, is_suspect: bool) -> None:
+        """Place nothing on a worker until it is heard of, or place jobs there again."""
+        if worker.is_suspect != is_suspect:
+            worker.is_suspect = is_suspect
+            self.on_change()
+
     def facts(self) -> dict[str, int]:
         """Return what heartbeats and the status say of the pool."""
-        ready = [worker.ready for worker in self._workers.values() if worker.ready]
+        ready = [worker.ready for worker in self._workers.values() if worker.slots and worker.ready]
         live = [w for w in self._workers.values() if w.state in ("starting", "ready")]
         return {
             "workers_live": len(live),

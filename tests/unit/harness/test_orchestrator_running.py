@@ -192,6 +192,27 @@ def test_a_refused_job_runs_when_the_node_speaks_again() -> None:
     _run(script, scenario)
 
 
+def test_a_job_that_no_worker_began_is_placed_again() -> None:
+    asked = 0
+    not_begun = encode_frame("error", b'{"type":"error","code":"WORKER_UNREACHABLE"}', 2)
+
+    async def script(head: bytes, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        last = not_begun if asked == 1 else _END
+        writer.write(CHUNKED + chunk(_STARTED + last) + chunk(b""))
+
+    async def scenario(bench: _Bench) -> None:
+        job = bench.submit()
+        reading = asyncio.create_task(_frames(job))
+        await _until(lambda: bench.scheduler.waiting == 1)
+        bench.nodes.heartbeat("n", "i", 1, {})
+        assert (await reading)[-1][0] == "end"
+        assert asked == 2
+
+    _run(script, scenario)
+
+
 def test_a_400_of_the_node_ends_the_job_at_once() -> None:
     body = b'{"error":{"code":"invalid_request","message":"no"}}'
     answer = (

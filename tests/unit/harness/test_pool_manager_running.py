@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -107,6 +108,32 @@ def test_a_frozen_worker_is_given_up_after_the_silence() -> None:
 
     async def scenario(bench: _Bench) -> None:
         assert (await _outcome(bench.submit()))[1]["code"] == "WORKER_LOST"
+
+    _run(script, scenario)
+
+
+def test_a_job_that_never_reached_its_worker_may_be_tried_elsewhere() -> None:
+    async def scenario(bench: _Bench) -> None:
+        assert bench.worker.ready is not None
+        nobody = dataclasses.replace(bench.worker.ready, address="127.0.0.1:9")
+        bench.pool.set_ready(bench.worker, nobody)
+        assert (await _outcome(bench.submit()))[1]["code"] == "WORKER_UNREACHABLE"
+        assert bench.pool.slots == 0, "nothing more is placed there"
+
+    _run(_sends(b""), scenario)
+
+
+def test_a_suspect_worker_that_answers_gets_jobs_again() -> None:
+    async def script(head: bytes, writer: asyncio.StreamWriter) -> None:
+        if b"GET /health" in head:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async def scenario(bench: _Bench) -> None:
+        changes: asyncio.Queue[int] = asyncio.Queue()
+        bench.pool.on_change = lambda: changes.put_nowait(bench.pool.slots)
+        assert (await _outcome(bench.submit()))[1]["code"] == "WORKER_LOST"
+        async with asyncio.timeout(5):
+            assert [await changes.get(), await changes.get()] == [0, 1]
 
     _run(script, scenario)
 
