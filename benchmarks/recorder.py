@@ -138,6 +138,12 @@ def main(number: int) -> None:
         for line in made:
             recorder.add_event(decode(line), source="worker")  # type: ignore[arg-type]
 
+    def capture_batches() -> None:
+        recorder = Recorder()
+        for start in range(0, number, 500):
+            batch = [decode(line) for line in made[start : start + 500]]
+            recorder.add_events(batch, source="worker")  # type: ignore[arg-type]
+
     def keep() -> None:
         recorder = Recorder()
         for known in events:
@@ -149,6 +155,7 @@ def main(number: int) -> None:
         ("wire.decode", cost(each(decode, made))),
         ("Recorder.add_event: index and keep", cost(keep)),
         ("capture: wire.decode and add_event", cost(capture)),
+        ("capture: in batches of 500", cost(capture_batches)),
     ]
     print(f"{number:,} events of {size:.0f} bytes a line\n")
     print(f"{'per event':<38}{'µs':>8}{'events/s':>12}{'× json.loads':>14}")

@@ -77,7 +77,7 @@ class Recorder(Waits, Evidence):
         self._endings: list[tuple[int, Ending]] = []
         self._exchanges: list[Exchange] = []
         self._emitters = Emitters()
-        self._speaking: set[tuple[str, str | None]] = set()
+        self._origins: dict[tuple[Channel, str, str | None, str | None], Origin] = {}
         self._streams_open = OpenStreams()
         self._last_at = float("-inf")
         self._waiters = Waiters()
@@ -98,9 +98,10 @@ class Recorder(Waits, Evidence):
         :param stream: the job id whose SSE stream carried it.
         """
         with self._lock:
-            record = self._keep(event, (channel, source, stream))
+            self._keep(event, channel, source, stream)
+            index, at = self._next - 1, self._last_at
         self._waiters.ring()
-        return record
+        return Record(event, index, at, channel, source, stream)
 
     def add_events(
         self,
@@ -113,20 +114,22 @@ class Recorder(Waits, Evidence):
         """Keep many sightings from one place, at less than the cost of one by one."""
         # Read before locking: an iterable may take its time, or ask this very recorder.
         batch = list(events)
-        origin = (channel, source, stream)
         with self._lock:
             for event in batch:
-                self._keep(event, origin)
+                self._keep(event, channel, source, stream)
         self._waiters.ring()
 
-    def _keep(self, event: Event, origin: Origin) -> Record:
-        channel, source, stream = origin
-        index, at = self._stamp()
-        self._log.append(event, origin, index, at)
-        if (source, event.service) not in self._speaking:
-            self._speaking.add((source, event.service))
+    def _keep(self, event: Event, channel: Channel, source: str, stream: str | None) -> None:
+        # One look-up for two purposes, and no call to _stamp: this runs for every captured line.
+        origin = self._origins.get((channel, source, stream, event.service))
+        if origin is None:
+            origin = (channel, source, stream)
+            self._origins[channel, source, stream, event.service] = origin
             self._emitters.saw(source, event.service)
-        return Record(event, index, at, channel, source, stream)
+        index = self._next
+        self._next = index + 1
+        self._last_at = at = self._clock()
+        self._log.append(event, origin, index, at)
 
     def add_frame(
         self,
@@ -158,7 +161,8 @@ class Recorder(Waits, Evidence):
             self._endings.append((self._stamp()[0], ending))
             self._emitters.ended(ending.source)
             self._streams_open.ended(ending.source)
-            self._speaking = {pair for pair in self._speaking if pair[0] != ending.source}
+            # Whoever speaks from there again is noticed again.
+            self._origins = {o: v for o, v in self._origins.items() if v[1] != ending.source}
         self._waiters.ring()
 
     def add_exchange(

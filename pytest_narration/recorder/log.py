@@ -37,7 +37,6 @@ class EventLog:
         self._origins: list[Origin] = []
         self._at = array("d")
         self._index = array("q")
-        self._known_origins: dict[Origin, Origin] = {}
         self._correlations = _Positions()
         self._jobs = _Positions()
         self._instances = _Positions()
@@ -55,10 +54,10 @@ class EventLog:
         return len(self._events)
 
     def append(self, event: Event, origin: Origin, index: int, at: float) -> None:
-        """Add one sighting; ``index`` is greater than every one before."""
+        """Add one sighting; ``index`` is greater than every one before, ``origin`` is shared."""
         position = len(self._events)
         self._events.append(event)
-        self._origins.append(self._known_origins.setdefault(origin, origin))
+        self._origins.append(origin)
         self._at.append(at)
         self._index.append(index)
         # Spelt out: this runs for every captured line, and a loop over names doubles its cost.

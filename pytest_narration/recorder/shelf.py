@@ -29,6 +29,7 @@ class Shelf:
         self._kept: list[Event | bytes] = []
         self._packed = 0
         self._unpacked = unpacked
+        self._buffer = bytearray(1024)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -40,26 +41,24 @@ class Shelf:
         if len(kept) - self._packed > self._unpacked:
             # One for one: no append ever pauses to pack many. Replacing an item is atomic, so a
             # reader finds the event or its bytes, never neither.
-            kept[self._packed] = _packed(kept[self._packed])
+            kept[self._packed] = self._pack(kept[self._packed])
             self._packed += 1
+
+    def _pack(self, event: Event | bytes) -> Event | bytes:
+        assert type(event) is Event
+        # What MessagePack would not give back as it was stays an object.
+        if not event.extra or all(map(_is_plain, event.extra.values())):
+            try:
+                _pack_into(event, self._buffer)
+                # A copy of the exact size: what encode() returns keeps the room it was written in.
+                return bytes(self._buffer)
+            except (OverflowError, TypeError, UnicodeEncodeError, ValueError):
+                pass
+        return event
 
     def __getitem__(self, position: int) -> Event:
         kept = self._kept[position]
         return _unpack(kept) if type(kept) is bytes else kept  # type: ignore[return-value]
-
-
-def _packed(event: Event | bytes) -> Event | bytes:
-    assert isinstance(event, Event)
-    # What MessagePack would not give back as it was stays an object.
-    if all(map(_is_plain, event.extra.values())):
-        buffer = bytearray()
-        try:
-            _pack_into(event, buffer)
-            # A copy of the exact size: what encode() returns keeps the room it was written in.
-            return bytes(buffer)
-        except (OverflowError, TypeError, UnicodeEncodeError, ValueError):
-            pass
-    return event
 
 
 def _is_plain(value: Any) -> bool:
