@@ -1,0 +1,63 @@
+"""A told story -> plain text, one line for each line of the story.
+
+::
+
+    orchestrator  admission `job_admit`  Admitted job job:orchestrator#1  [stdout sse]
+    ┌ concurrently
+    │ orchestrator  relay `relay_start`  Relaying job …
+    ├ and
+    │ worker  tokenizer `tokenize`  Tokenized prompt (16 tokens)  [stdout sse]
+    └
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .items import Item, Line, Loop
+from .problems import Problem
+
+__all__ = ["Row", "plain", "rows", "times"]
+
+Row = tuple[str, Line | str]
+"""The bars of the blocks around it, and a line or what opens, divides or closes a block."""
+
+
+def rows(items: Sequence[Item], bars: str = "") -> Iterator[Row]:
+    """Yield the story row by row, with the edges of its blocks."""
+    for item in items:
+        if isinstance(item, Line):
+            yield bars, item
+            continue
+        is_loop = isinstance(item, Loop)
+        sides = (item.items,) if is_loop else item.branches
+        for number, side in enumerate(sides):
+            if number:
+                yield f"{bars}├ ", "and"
+            else:
+                yield f"{bars}┌ ", f"repeated {times(item.times)}" if is_loop else "concurrently"
+            yield from rows(side, f"{bars}│ ")
+        yield f"{bars}└", ""
+
+
+def times(count: int) -> str:
+    """Return ``×3``; ``×…`` for a repeat that is not counted."""
+    return f"×{count}" if count else "×…"
+
+
+def plain(items: Sequence[Item], problems: Sequence[Problem] = ()) -> str:
+    """Return the story as text."""
+    told = [
+        bars + (shown if isinstance(shown, str) else _line(shown)) for bars, shown in rows(items)
+    ]
+    told += [f"! {problem.text}" for problem in problems]
+    return "\n".join(told)
+
+
+def _line(line: Line) -> str:
+    repeats = f"  {times(line.times)}" if line.times != 1 else ""
+    level = "" if line.level == "info" else f"  ({line.level})"
+    return (
+        f"{line.lane}  {line.actor} `{line.action}`  {line.said}{level}{repeats}"
+        f"  [{' '.join(line.channels)}]"
+    )
