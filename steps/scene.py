@@ -16,7 +16,7 @@ from pytest_narration.recorder import Record
 from pytest_narration.sources import ProcessSource, SseSource
 
 if TYPE_CHECKING:
-    from pytest_narration._plugin_narration import Narration
+    from pytest_narration.fixtures import Narration
 
 __all__ = ["POOL_MANAGER", "SERVICES", "STREAM_SECONDS", "Scene", "within"]
 

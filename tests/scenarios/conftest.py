@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.cluster import Cluster
-from pytest_narration._plugin_narration import Narration
 from pytest_narration.coverage.catalog import Catalog
+from pytest_narration.fixtures import Narration
 from steps.faults import *
 from steps.outcomes import *
 from steps.requests import *
