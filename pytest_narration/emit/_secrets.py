@@ -12,10 +12,9 @@ text counts as one. ``benchmarks/emit.py`` measures adversarial texts.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 __all__ = [
-    "COMMON_HINTS",
     "HINTS",
     "MARK",
     "MOST",
@@ -23,6 +22,7 @@ __all__ = [
     "RARE_HINTS",
     "Span",
     "find",
+    "first_unnamed",
     "is_secret_name",
 ]
 
@@ -48,10 +48,11 @@ _PAIR_HINT = r"""\\{0,15}["']\s{0,8},"""
 _SPACE = r"(?:\s{1,8}|%20|\+)"
 
 _NAME_AT_END = re.compile(rf"{_NAME}\Z")
-_KEY_KIND_AT_END = re.compile(rf"(?:{_KEY_KINDS})[-_. ]?\Z")
+_KINDS = tuple(_KEY_KINDS.split("|"))
 # A language model's tokens are no secrets.
-_MODEL_AT_END = re.compile(
-    r"(?:bos|eos|pad|unk|sep|cls|mask|stop|next|prev|first|last|per|each|special)[-_ ]?\Z"
+_OF_MODELS = (
+    *("bos", "eos", "pad", "unk", "sep", "cls", "mask", "stop"),
+    *("next", "prev", "first", "last", "per", "each", "special"),
 )
 
 # Stands where a value would and tells nothing: the mark, a template's placeholder, stars, and
@@ -66,7 +67,8 @@ _HARMLESS = rf"""(?:\\{{0,15}}{_MARKED}|{_NOTHING}(?=[\s"'\\&;,.)\]}}<>]|\Z))"""
 # Between the quotes that end one string and begin the next stand signs only.
 _SIGNS = r"""[\s,:;{}()\[\]\\"']{1,8}"""
 _HARMLESS_QUOTED = (
-    rf"""(?:[\s\\"']{{0,16}}{_MARKED}|(?:{_NOTHING}|{_SIGNS})(?:\\{{0,15}}["']|\Z))"""
+    rf"""(?:[\s\\"']{{0,16}}(?:(?:bearer|basic|digest|token)\s)?{_MARKED}"""
+    rf"""|(?:{_NOTHING}|{_SIGNS})(?:\\{{0,15}}["']|\Z))"""
 )
 # A bare value ends at white space, at a quote, and at punctuation that visibly leads on to
 # something else: "&" and the next name, ")" and more punctuation, "\n" of encoded text.
@@ -109,11 +111,11 @@ def _pattern(name: str, bare: str = f"({_BARE})", *, pair: bool = False) -> re.P
 
 
 def _is_kind_of_key(low: str, at: int) -> bool:
-    return _KEY_KIND_AT_END.search(low[max(0, at - 12) : at]) is not None
+    return low[max(0, at - 12) : at].rstrip("-_. ").endswith(_KINDS)
 
 
 def _is_no_model_token(low: str, at: int) -> bool:
-    return _MODEL_AT_END.search(low[max(0, at - 9) : at]) is None
+    return not low[max(0, at - 9) : at].rstrip("-_ ").endswith(_OF_MODELS)
 
 
 _Match = Callable[[str, int], re.Match[str] | None]
@@ -143,6 +145,7 @@ _BEARER = re.compile(
 _BASIC = re.compile(
     rf"(?i:basic){_SPACE}(?=[A-Za-z/]{{1,40}}[A-Z0-9+=]|[0-9+/])([A-Za-z0-9+/_-]{{6,}}+=*+)"
 ).match
+_OPTION_START = re.compile("--[a-z]")
 _OPTION = re.compile(
     rf"--([a-z][\w-]{{0,60}}+)(?:\s{{1,8}}(?![-=:<>&;,)\]}}|])|{_PAIR}\s{{0,8}})"
     + _value(f"({_BARE})", lead=""),
@@ -156,9 +159,9 @@ _BRACKET = re.compile(r"[\[\](){}]")
 # path counts. "host:8080/path@x" has a port; a placeholder or the mark hides nothing.
 _URL = re.compile(
     r"""://(?:[^\s/@:"'<>]{0,256}+:"""
-    r"""(?![0-9]{1,5}/|(?:\[redacted\]|\{[\w.!:\[\]]{0,64}\}|\*{3,64})@)"""
+    r"""(?![0-9]{1,5}/|(?:\[(?i:redacted)\]|\{[\w.!:\[\]]{0,64}\}|\*{3,64})@)"""
     r"""([^\s"'<>@]{1,256}+(?:@[^\s"'<>@/]{1,256}+(?=@))*+)@"""
-    r"""|((?=[a-z_.-]{0,64}[0-9])[\w.-]{20,256}+)@)"""
+    r"""|((?=[A-Za-z_.-]{0,64}[0-9])[\w.-]{20,256}+)@)"""
 ).match
 
 _WORD = "A-Za-z0-9_-"
@@ -237,32 +240,50 @@ _COMMON_CREDENTIALS = _credentials(_COMMON)
 _RARE_CREDENTIALS = _credentials(_RARE)
 
 
-def _unless_marked(first: str, behind: str) -> str:
-    """Return a Rust regex for the start of a value that is not the mark (it has no look-ahead).
+def _unless(texts: Iterable[str], first: str, behind: str) -> str:
+    """Return a Rust regex, which has no look-ahead, for the start of a value that is no mark.
 
-    :param first: the class of characters that a value begins with, other than ``[``.
-    :param behind: the class of characters that go on with a value behind the mark.
+    :param texts: what the value does not begin with.
+    :param first: the class of characters that a value begins with, apart from those texts.
+    :param behind: the class of characters that go on with a value behind those texts.
     """
-    rest = behind
-    for letter in reversed(MARK[1:]):
-        rest = rf"(?:\x{ord(letter):02x}{rest}|[^\x{ord(letter):02x}]|$)"
-    return rf"(?:{first}|\[(?-i:{rest}))"
+    starts: dict[str, list[str]] = {}
+    for text in texts:
+        if not text:
+            return behind
+        starts.setdefault(text[0], []).append(text[1:])
+    letters = "".join(rf"\x{ord(letter):02x}" for letter in starts)
+    ways = [
+        rf"\x{ord(letter):02x}" + _unless(rests, "", behind) for letter, rests in starts.items()
+    ]
+    others = [first.replace("^", "^" + letters, 1)] if first else [f"[^{letters}]", "$"]
+    return f"(?:{'|'.join((*ways, *others))})"
 
 
-_GIVEN = r"""[\s"'\\]*""" + _unless_marked(r"""[^\s\["'\\]""", r"""[^\s"'\\&;,.)\]}<>]""")
+_SKIPPED = r"""[\s"'\\]*"""
+_BEGINS, _BEHIND = r"""[^\s"'\\]""", r"""[^\s"'\\&;,.)\]}<>]"""
+_GIVEN = _SKIPPED + _unless([MARK], _BEGINS, _BEHIND)
+_GIVEN_CREDENTIAL = _SKIPPED + _unless(
+    [MARK, *(f"{scheme} {MARK}" for scheme in ("bearer", "basic", "digest", "token"))],
+    _BEGINS,
+    _BEHIND,
+)
+_SECRET_HINT = _NAME.replace("|authori[sz]ation", "")
 NAMED_HINTS = (
-    rf"(?i:(?:{_NAME}{_CLOSE}{_ASSIGN_HINT}|(?:authori[sz]ation|cookie|key)[0-9]{{0,2}}{_PAIR_HINT}"
-    rf"|--[\w-]{{0,60}}{_NAME}(?:\s|{_PAIR_HINT})|bearer(?:{_SPACE}|\s?[:=])){_GIVEN}"
+    rf"(?i:(?:{_SECRET_HINT}{_CLOSE}{_ASSIGN_HINT}|(?:cookie|key)[0-9]{{0,2}}{_PAIR_HINT}"
+    rf"|--[\w-]*{_NAME}(?:\s|{_PAIR_HINT})|bearer(?:{_SPACE}|\s?[:=])){_GIVEN}"
+    rf"|authori[sz]ation[0-9]{{0,2}}(?:{_CLOSE}{_ASSIGN_HINT}|{_PAIR_HINT}){_GIVEN_CREDENTIAL}"
     rf"|basic{_SPACE}[A-Za-z0-9+/_-]{{6}}|-----begin [a-z0-9 ]{{0,40}}private key)"
 )
-URL_HINTS = (
+"""Rust regex: matches every text in which a name, ``password=``, announces a secret."""
+_URL_HINTS = (
     r"""://(?:[^\s/@:"'<>]{0,256}:"""
-    + _unless_marked(r"""[^\s\[@"'<>]""", r"""[^\s@"'<>]""")
+    + _unless([MARK], r"""[^\s@"'<>]""", r"""[^\s@"'<>]""")
     + r"""[^\s@"'<>]{0,256}@|[\w.-]{20,256}@)"""
 )
-COMMON_HINTS = rf"(?:{_credential_hints(_COMMON)})"
+_COMMON_HINTS = rf"(?:{_credential_hints(_COMMON)})"
 RARE_HINTS = rf"(?:{_credential_hints(_RARE)})"
-HINTS = f"{NAMED_HINTS}|{URL_HINTS}|{COMMON_HINTS}|{RARE_HINTS}"
+HINTS = f"{NAMED_HINTS}|{_URL_HINTS}|{_COMMON_HINTS}|{RARE_HINTS}"
 
 
 def is_secret_name(name: str) -> bool:
@@ -271,26 +292,45 @@ def is_secret_name(name: str) -> bool:
     match = _NAME_AT_END.search(name)
     if match is None:
         return False
-    return not (match[0].startswith("token") and _MODEL_AT_END.search(name[: match.start()]))
+    return not match[0].startswith("token") or _is_no_model_token(name, match.start())
 
 
-def find(text: str, *, named: bool, common: bool, rare: bool) -> list[Span]:
+def find(text: str, *, named: bool, rare: bool) -> list[Span]:
     """Return ``[(start, end), ...]`` of the secrets in a text, in order, without overlaps.
 
-    :param named: whether :data:`NAMED_HINTS` match: something may name a secret.
-    :param common: whether :data:`COMMON_HINTS` match: a credential may begin typically.
-    :param rare: whether :data:`RARE_HINTS` match: the same of rarer beginnings.
+    :param named: whether something may name a secret: :data:`NAMED_HINTS` match.
+    :param rare: whether a credential may begin in a rare way: :data:`RARE_HINTS` match.
     """
     spans = _Spans()
     if named:
         _add_named(text, spans)
-    if "://" in text and "@" in text:
-        _add_urls(_lower(text), spans)
-    if common:
-        _add_credentials(text, _COMMON_CREDENTIALS, spans)
+    if "://" in text:
+        _add_urls(text, spans)
+    _add_credentials(text, _COMMON_CREDENTIALS, spans)
     if rare:
         _add_credentials(text, _RARE_CREDENTIALS, spans)
     return _merged(spans) if len(spans) > 1 else spans
+
+
+def first_unnamed(text: str) -> Span | None:
+    """Return a secret that nothing names: a URL's password or a credential that is common.
+
+    Cheaper than :func:`find`, and for most texts all there is; it need not be the leftmost.
+    """
+    at = text.find("://")
+    if at >= 0:
+        match = _URL(text, at)
+        if match is not None:
+            return match.span(match.lastindex or 0)
+    for prefix, least, match_at, check in _COMMON_CREDENTIALS:
+        at = text.find(prefix)
+        if at >= 0:
+            match = match_at(text, at)
+            if match is not None:
+                end = match.end()
+                if end - at >= least and (check is None or check(text, at, end)):
+                    return at, end
+    return None
 
 
 class _Spans(list[Span]):
@@ -321,16 +361,22 @@ def _add_named(text: str, spans: _Spans) -> None:
     if "bearer" in low:
         _add_values(low, "bearer", _BEARER, None, spans)
     if "--" in low:
-        _add_values(low, "--", _OPTION, _is_secret_option, spans)
+        _add_options(low, spans)
         if "-----begin" in low:
             _add_private_keys(low, spans)
     if "basic" in low:
         _add_basic(text, low, spans)
 
 
-def _is_secret_option(low: str, at: int) -> bool:
-    match = _OPTION(low, at)
-    return match is not None and is_secret_name(match[1])
+def _add_options(low: str, spans: _Spans) -> None:
+    go_on = 0
+    for option in _OPTION_START.finditer(low):
+        at = option.start()
+        match = _OPTION(low, at) if at >= go_on else None
+        if match is not None and is_secret_name(match[1]):
+            if spans.is_full(at, low):
+                return
+            go_on = _add_value(low, match, spans)
 
 
 def _add_values(
@@ -344,14 +390,19 @@ def _add_values(
         if match is not None and (look_back is None or look_back(low, at)):
             if spans.is_full(at, low):
                 return
-            start, end = match.span(match.lastindex or 0)
-            if start == end:
-                end = _intricate_end(low, start)
-            if end > start:
-                spans.append((start, end))
-                # A name at the end of this value may have its own value behind it.
-                go_on = max(go_on, end - 64)
+            go_on = max(go_on, _add_value(low, match, spans))
         at = low.find(needle, go_on)
+
+
+def _add_value(low: str, match: re.Match[str], spans: _Spans) -> int:
+    """Add the value that the match ends with; return from where to look on."""
+    start, end = match.span(match.lastindex or 0)
+    if start == end:
+        end = _intricate_end(low, start)
+    if end > start:
+        spans.append((start, end))
+    # A name at the end of this value may have its own value behind it.
+    return end - 64
 
 
 def _intricate_end(low: str, at: int) -> int:
@@ -396,19 +447,19 @@ def _add_basic(text: str, low: str, spans: _Spans) -> None:
         at = low.find("basic", go_on)
 
 
-def _add_urls(low: str, spans: _Spans) -> None:
+def _add_urls(text: str, spans: _Spans) -> None:
     """Add the password of each ``scheme://user:password@host``."""
-    at = low.find("://")
-    last = low.rfind("@")
+    at = text.find("://")
+    last = text.rfind("@")
     while 0 <= at < last:
         go_on = at + 3
-        match = _URL(low, at)
+        match = _URL(text, at)
         if match is not None:
-            if spans.is_full(at, low):
+            if spans.is_full(at, text):
                 return
             spans.append(match.span(match.lastindex or 0))
             go_on = match.end()
-        at = low.find("://", go_on)
+        at = text.find("://", go_on)
 
 
 def _add_private_keys(low: str, spans: _Spans) -> None:

@@ -42,6 +42,7 @@ _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _SURROGATES = re.compile("[\ud800-\udfff]+")
 _REMOVED = re.compile(f"[{_INVISIBLE}]+")
 _BREAK = re.compile(f"\r\n|[{_BREAKS}]")
+_HAS_PICTURE = re.compile(f"[{_PICTURE}]")
 _LONE_JOINER = re.compile(rf"(?<![{_PICTURE}])(?<![{_PICTURE}]\ufe0f)\u200d|\u200d(?![{_PICTURE}])")
 _LONE_SELECTOR = re.compile(r"(?<=[\n -~])[\ufe00-\ufe0f]+(?!\u20e3)")
 
@@ -69,8 +70,8 @@ class Redactor:
         others = "".join(f"|(?:{pattern})" for pattern in patterns)
         self._suspect = _matcher(f"{_secrets.HINTS}|{_CHARACTER_HINTS}{others}")
         self._deceives = _matcher(_CHARACTER_HINTS)
+        self._is_intricate = _matcher(f"{_secrets.NAMED_HINTS}|{_CHARACTER_HINTS}{others}")
         self._is_named = _matcher(_secrets.NAMED_HINTS)
-        self._has_common = _matcher(_secrets.COMMON_HINTS)
         self._has_rare = _matcher(_secrets.RARE_HINTS)
         # Names of fields come from call sites: few, and asked about in every event.
         self._is_secret_name = lru_cache(maxsize=4096)(_secrets.is_secret_name)
@@ -92,6 +93,15 @@ class Redactor:
                 return text
         except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot hold
             text = _SURROGATES.sub("\ufffd", text)
+        if not self._is_intricate(text):
+            plain = text
+            for _ in range(_MAX_TURNS):
+                span = _secrets.first_unnamed(plain)
+                if span is None:
+                    break
+                plain = f"{plain[: span[0]]}{MARK}{plain[span[1] :]}"
+                if not self._suspect(plain):
+                    return plain
         plain = text
         if self._deceives(text):
             # A line break ends a value, so it becomes a space only once values are found.
@@ -108,14 +118,8 @@ class Redactor:
         return text if plain == text else plain
 
     def _without_secrets(self, text: str) -> str:
-        spans = _secrets.find(
-            text,
-            named=self._is_named(text),
-            common=self._has_common(text),
-            rare=self._has_rare(text),
-        )
-        if spans:
-            text = _replaced(text, spans)
+        spans = _secrets.find(text, named=self._is_named(text), rare=self._has_rare(text))
+        text = _replaced(text, spans)
         for pattern in self._extra:
             text = pattern.sub(MARK, text)
         return text
@@ -228,11 +232,16 @@ def _without_deceit(text: str) -> str:
     text = _REMOVED.sub("", text)
     text = _BREAK.sub("\n", text).replace("\t", " ")
     if not text.isascii():
-        text = _LONE_SELECTOR.sub("", _LONE_JOINER.sub("", text))
+        if "\u200d" in text:
+            has_picture = _HAS_PICTURE.search(text) is not None
+            text = _LONE_JOINER.sub("", text) if has_picture else text.replace("\u200d", "")
+        text = _LONE_SELECTOR.sub("", text)
     return text
 
 
 def _replaced(text: str, spans: list[_secrets.Span]) -> str:
+    if not spans:
+        return text
     if len(spans) == 1:
         [(start, end)] = spans
         return text[:start] + MARK + text[end:]
