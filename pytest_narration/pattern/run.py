@@ -28,6 +28,9 @@ class Run:
         self._sightings: set[tuple[str, str, str, str | None]] = set()
         self._tells_sightings = any(where.on_origin for where in self._leaves)
 
+    def concerns(self) -> tuple[Where, ...]:
+        return self._leaves
+
     def feed(self, record: Record) -> None:
         hits = {where for where in self._leaves if where.matches(record)}
         if hits and (event_id := record.event.event_id) is not None:
@@ -55,13 +58,14 @@ class Run:
         return self._step.records
 
     def tick(self, now: float) -> None:
-        self._step.tick(now)
+        if self._step.is_open:
+            self._step.tick(now)
 
     def deadline(self) -> float | None:
         return self._step.deadline()
 
     def finish(self) -> None:
-        if self._step.state == "open":
+        if self._step.is_open:
             self._step.finish()
 
     def remaining(self) -> str:

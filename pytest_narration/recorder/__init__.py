@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from ..event import Channel, Event
@@ -230,12 +230,21 @@ class Recorder(Waits, Evidence):
     def _select(self, where: Where, start: int, stop: int | None) -> list[Record]:
         log = self._log
         with self._lock:
-            first = log.position(start) if start else 0
-            last = len(log) if stop is None else log.position(stop)
-            positions = log.candidates(where, first, last)
+            positions = log.candidates(where, *self._positions(start, stop))
         # Outside the lock: appended columns never change, and conditions may be users' functions.
         found = map(log.record, positions)
         return list(found) if where.is_empty else [r for r in found if where.matches(r)]
+
+    def _concerning(
+        self, wheres: Sequence[Where] | None, start: int, stop: int | None
+    ) -> Iterator[Record]:
+        with self._lock:
+            positions = self._log.concerning(wheres, *self._positions(start, stop))
+        return map(self._log.record, positions)
+
+    def _positions(self, start: int, stop: int | None) -> tuple[int, int]:
+        first = self._log.position(start) if start else 0
+        return first, len(self._log) if stop is None else self._log.position(stop)
 
     def __repr__(self) -> str:
         with self._lock:

@@ -98,7 +98,11 @@ class Evidence:
         :param pattern: as for :meth:`~pytest_narration.recorder.Recorder.wait_for`.
         """
         progress = expectation(pattern, where).start()
-        for record in self.records():
+        if self._correlation_id is None:
+            records = self._recorder._concerning(progress.concerns(), self._start, self._stop)
+        else:
+            records = iter(self.records())
+        for record in records:
             progress.feed(record)
             if progress.state != "open":
                 break

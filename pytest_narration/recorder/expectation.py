@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -32,7 +32,10 @@ State = Literal["open", "met", "failed"]
 
 
 class Progress(Protocol):
-    """One matching of a pattern against records, in their order; fed each record once."""
+    """One matching of a pattern against records, in their order; fed each record once.
+
+    Once it is met or has failed, it stays so, whatever is told to it.
+    """
 
     @property
     def state(self) -> State:
@@ -41,6 +44,12 @@ class Progress(Protocol):
     @property
     def records(self) -> tuple[Record, ...]:
         """The records that were needed so far."""
+
+    def concerns(self) -> Sequence[Where] | None:
+        """Return conditions of which a record that matters meets at least one.
+
+        The same throughout; records that meet none need not be fed. ``None``: all matter.
+        """
 
     def feed(self, record: Record) -> None:
         """Take the next record."""
@@ -84,6 +93,9 @@ class Expectation:
 
     def start(self) -> Expectation:
         return Expectation(self._where)
+
+    def concerns(self) -> Sequence[Where]:
+        return (self._where,)
 
     def feed(self, record: Record) -> None:
         if self.state == "open" and self._where.matches(record):
@@ -138,6 +150,9 @@ class AbsenceProgress:
     @property
     def records(self) -> tuple[Record, ...]:
         return self._inner.records
+
+    def concerns(self) -> Sequence[Where] | None:
+        return self._inner.concerns()
 
     def feed(self, record: Record) -> None:
         self._inner.feed(record)

@@ -96,6 +96,18 @@ class EventLog:
             return range(start, stop)
         return shortest[bisect_left(shortest, start) : bisect_left(shortest, stop)]
 
+    def concerning(self, wheres: Sequence[Where] | None, start: int, stop: int) -> Sequence[int]:
+        """Return positions that may meet one of the conditions, ascending; all for ``None``."""
+        if wheres is None or stop - start < _WORTH_NARROWING:
+            return range(start, stop)
+        found: set[int] = set()
+        for where in wheres:
+            positions = self.candidates(where, start, stop)
+            if isinstance(positions, range):
+                return positions
+            found.update(positions)
+        return sorted(found)
+
     def values(self, column: str) -> list[str]:
         """Return the values seen in an indexed column, in order of first sight."""
         return [value for value in self._positions[column] if value is not None]
@@ -104,5 +116,8 @@ class EventLog:
         """Return how many sightings have the value in an indexed column."""
         return len(self._positions[column].get(value, _NOWHERE))
 
+
+_WORTH_NARROWING = 64
+"""Fewer records are matched sooner than looked up."""
 
 _NOWHERE: array[int] = array("I")

@@ -158,14 +158,15 @@ class Waits:
             yield self._nap(wake_at - now)
 
     def _feed(self, progress: Progress, start: int, stop: int) -> int:
-        """Feed the next batch; return the position after the last record that was fed."""
-        stop = min(stop, start + BATCH)
+        """Feed the next batch; return the position from which the next one goes on."""
+        with self._lock:
+            positions = self._log.concerning(progress.concerns(), start, stop)
         record = self._log.record
-        for position in range(start, stop):
+        for position in positions[:BATCH]:
             progress.feed(record(position))
             if progress.state != "open":
                 return position + 1
-        return stop
+        return positions[BATCH] if len(positions) > BATCH else stop
 
     def _nap(self, seconds: float) -> float:
         seconds = max(seconds, 0.0)

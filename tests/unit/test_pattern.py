@@ -432,6 +432,23 @@ def test_a_positive_pattern_met_by_a_history_is_met_by_every_longer_one(
     assert matches == sorted(matches, key=lambda m: m is not None)
 
 
+@settings(max_examples=100, deadline=None)
+@given(_PATTERNS, st.text("abc", max_size=12))
+def test_records_found_by_an_index_meet_what_all_records_meet(
+    pattern: Pattern, actions: str
+) -> None:
+    """Long histories are narrowed by indexes; here every letter is followed by 70 others."""
+    recorder = Recorder()
+    for action in actions:
+        recorder.add_event(Event(action=action))
+        recorder.add_events(Event(action="other") for _ in range(70))
+
+    match = recorder.match(pattern)
+    assert found(pattern, actions) == (match and "".join(e.action for e in match.events))
+    if match:
+        assert recorder.wait_for(pattern, timeout=0) == match
+
+
 @settings(max_examples=150, deadline=None)
 @given(_PATTERNS, st.text("abc", max_size=12))
 def test_negation_turns_the_judgement_round(pattern: Pattern, actions: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from pytest_narration.errors import EmitterDied, PatternFailed, WaitTimeout
 from pytest_narration.event import Event
 from pytest_narration.pattern import Pattern, event, precedence, response
-from pytest_narration.recorder import Ending, Recorder
+from pytest_narration.recorder import Ending, Record, Recorder
 
 A, B, X = (event(action=name) for name in "abx")
 MANY = 50_000
@@ -172,6 +172,25 @@ def test_a_wait_ends_in_time_under_a_source_that_outruns_it(recorder: Recorder) 
         recorder.wait_for(two_more, timeout=0.05)
 
 
+def test_a_long_history_is_looked_up_not_read(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every condition has an indexed column, only what may meet one is matched."""
+    add(recorder, "a" + "b" * MANY + "c")
+    read: list[int] = []
+    record = recorder._log.record
+
+    def counted(position: int) -> Record:
+        read.append(position)
+        return record(position)
+
+    monkeypatch.setattr(recorder._log, "record", counted)
+    recorder.wait_for(A >> event(action="c"), timeout=10)
+    assert recorder.match(A >> event(action="c"))
+
+    assert read == [0, MANY + 1] * 2
+
+
 def test_every_record_is_matched_once_by_a_wait(recorder: Recorder) -> None:
     """A long history is not read again for each arrival."""
     add(recorder, "b" * MANY)
@@ -229,7 +248,7 @@ async def test_reading_a_long_history_lets_other_tasks_run(recorder: Recorder) -
             await asyncio.sleep(0)
 
     counting = asyncio.create_task(count())
-    await recorder.wait_for_async(A, timeout=10)
+    await recorder.wait_for_async(lambda event: event.action == "a", timeout=10)
     counting.cancel()
 
     assert turns >= MANY // 4096
