@@ -21,6 +21,9 @@ _READ = "import os\nwhile os.read(0, 1 << 16): pass"
 def drained_pipe() -> Iterator[int]:
     """Yield the descriptor to write to."""
     read, write = os.pipe()
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        # A burst must fit, or the reader's speed is measured.
+        fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 1 << 20)
     reader = subprocess.Popen([sys.executable, "-S", "-c", _READ], stdin=read)
     os.close(read)
     try:

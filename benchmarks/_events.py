@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 __all__ = ["ADVERSARIAL_SIZE", "CLEAN", "CONTEXT", "PROVENANCE", "SECRETS", "Said", "adversarial"]
@@ -13,6 +14,18 @@ class Said(NamedTuple):
     action: str
     template: str
     fields: dict[str, Any]
+
+    def call_site(self, source: str, **names: object) -> Callable[[], object]:
+        """Return what calls as a line of a service does: ``lambda: log(f"...", tokens_in=17)``.
+
+        :param source: a call in which HUMAN stands for the f-string of the template, and FIELDS
+            for the fields as keyword arguments.
+        """
+        fields = ", ".join(f"{name}={name}" for name in self.fields)
+        source = source.replace("HUMAN", f"f{self.template!r}").replace("FIELDS", fields)
+        names |= {"action": self.action, "template": self.template, **self.fields}
+        call: Callable[[], object] = eval(f"lambda: {source}", names)
+        return call
 
 
 # Bound once for the process, and once for the request: 5 and 6 fields.

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack
 from contextvars import ContextVar
 from typing import Any
 
-from _events import CONTEXT, PROVENANCE, Said
+from benchmarks._events import CONTEXT, PROVENANCE, Said
 
 __all__ = ["PEERS", "Say", "floor", "narration"]
 
@@ -22,7 +22,7 @@ Setup = Callable[[int, Said, ExitStack], Say]
 
 
 def narration(fd: int, said: Said, stack: ExitStack, level: str = "info") -> Say:
-    """``narrate()``: with redaction, event ids and sequence numbers, 23 fields."""
+    """``narrate()``: with redaction, event ids and sequence numbers, 22 fields."""
     from pytest_narration.emit import configure, narrate, narration_context
     from pytest_narration.emit.sink import FdSink
 
@@ -33,8 +33,8 @@ def narration(fd: int, said: Said, stack: ExitStack, level: str = "info") -> Say
         PROVENANCE["service"], "1.4.0", instance=PROVENANCE["instance"], sink=sink, level="info"
     )
     stack.enter_context(narration_context(actor=PROVENANCE["actor"], **CONTEXT))
-    action, template, fields = said
-    return lambda: narrate(action, template, level=level, **fields)
+    arguments = "" if level == "info" else f"level={level!r}, "
+    return said.call_site(f"narrate(action, template, {arguments}FIELDS)", narrate=narrate)
 
 
 def structlog_orjson(fd: int, said: Said, stack: ExitStack) -> Say:
@@ -57,10 +57,7 @@ def structlog_orjson(fd: int, said: Said, stack: ExitStack) -> Say:
     )
     logger = structlog.get_logger().bind(**PROVENANCE)
     stack.enter_context(bound_contextvars(**CONTEXT))
-    action, template, fields = said
-    return lambda: logger.info(
-        template.format_map(fields), action=action, template=template, **fields
-    )
+    return said.call_site("info(HUMAN, action=action, template=template, FIELDS)", info=logger.info)
 
 
 def stdlib_json(fd: int, said: Said, stack: ExitStack) -> Say:
@@ -77,15 +74,16 @@ def stdlib_json(fd: int, said: Said, stack: ExitStack) -> Say:
     stack.callback(handler.stream.close)
     handler.setFormatter(
         JsonFormatter(
-            "%(message)s %(levelname)s", rename_fields={"message": "human"},
-            timestamp=True, static_fields=PROVENANCE,
+            "%(message)s %(levelname)s",
+            rename_fields={"message": "human"},
+            timestamp=True,
+            static_fields=PROVENANCE,
         )
     )
     handler.addFilter(add_bound)
     logger.addHandler(handler)
-    action, template, fields = said
-    return lambda: logger.info(
-        template.format_map(fields), extra={"action": action, "template": template, **fields}
+    return said.call_site(
+        "info(HUMAN, extra=dict(action=action, template=template, FIELDS))", info=logger.info
     )
 
 
@@ -97,22 +95,29 @@ def loguru(fd: int, said: Said, stack: ExitStack) -> Say:
     stack.callback(logger.remove, added)
     stack.enter_context(logger.contextualize(**CONTEXT))
     mine = logger.bind(**PROVENANCE)
-    action, template, fields = said
-    return lambda: mine.bind(action=action, template=template).info(template, **fields)
+    return said.call_site(
+        "bind(action=action, template=template, FIELDS).info(HUMAN)", bind=mine.bind
+    )
 
 
 def eliot(fd: int, said: Said, stack: ExitStack) -> Say:
-    from eliot import FileDestination, add_destinations, log_message, remove_destination
-    from eliot import start_action
+    from eliot import (
+        FileDestination,
+        add_destinations,
+        log_message,
+        remove_destination,
+        start_action,
+    )
 
     destination = FileDestination(file=_file(fd, stack))
     add_destinations(destination)
     stack.callback(remove_destination, destination)
     stack.enter_context(start_action(action_type="request"))
-    action, template, fields = said
-    bound = {**PROVENANCE, **CONTEXT, "level": "info", "template": template}
-    return lambda: log_message(
-        message_type=action, human=template.format_map(fields), **bound, **fields
+    bound = {**PROVENANCE, **CONTEXT}
+    return said.call_site(
+        "log(message_type=action, human=HUMAN, template=template, level='info', FIELDS, **bound)",
+        log=log_message,
+        bound=bound,
     )
 
 
