@@ -45,7 +45,7 @@ def new_id() -> str:
 
 
 class Clock:
-    """Event ids and timestamps that share one reading of the clock.
+    """Event ids and timestamps that share one reading of the clock, as the start of a line.
 
     Both are constant within a millisecond apart from a counter, so they are rebuilt only when the
     millisecond changes. Not thread-safe: the narrator's lock guards it.
@@ -61,13 +61,14 @@ class Clock:
         self._counter = 0
         self._prefix = ""
         self._suffix = ""
-        self._timestamp = ""
+        self._rest = ""
 
-    def stamp(self) -> tuple[str, str]:
-        """Return ``(event_id, timestamp)``.
+    def stamp(self) -> tuple[str, bytes]:
+        """Return an event id, and the start of its line: ``{"event_id":…,"timestamp":…,"seq":``.
 
         The id is a UUIDv7 (RFC 9562 section 5.7) whose ``rand_a`` counts within the millisecond
-        (section 6.2, method 1), so ids of one process ascend unless its clock is set back.
+        (section 6.2, method 1), so ids of one process ascend unless its clock is set back. The
+        timestamp is RFC 3339, UTC, in milliseconds.
         """
         ms = self._now_ns() // 1_000_000
         counter = self._counter + 1
@@ -75,7 +76,8 @@ class Clock:
             self._turn(ms)
             counter = 0
         self._counter = counter
-        return f"{self._prefix}{counter:03x}{self._suffix}", self._timestamp
+        event_id = f"{self._prefix}{counter:03x}{self._suffix}"
+        return event_id, f'{{"event_id":"{event_id}{self._rest}'.encode()
 
     def _turn(self, ms: int) -> None:
         self._ms = ms
@@ -88,4 +90,4 @@ class Clock:
         if second != self._second:
             self._second = second
             self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        self._timestamp = f"{self._second_text}.{rest:03d}Z"
+        self._rest = f'","timestamp":"{self._second_text}.{rest:03d}Z","seq":'

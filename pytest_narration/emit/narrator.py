@@ -14,11 +14,11 @@ from typing import Any, Final
 import msgspec
 
 from ..event import LEVELS, MAX_LINE_BYTES, SCHEMA_VERSION
-from .context import Context, _current
+from .context import Channel, Context, _current
 from .identity import Clock, Identity, new_instance
 from .redaction import REDACTED, Redactor
 from .sink import Drops, FdSink, Sink
-from .text import ascii_only, cut_texts, fill, placeholders, plain
+from .text import ascii_only, cut_texts, fill, filler, plain
 
 __all__ = ["RANK", "Narrator", "Subscriber"]
 
@@ -34,17 +34,22 @@ _CACHE_LIMIT: Final = 4096
 # margin is dropped afterwards: a secret that the first cut went through must not show its head.
 _SCAN_LIMIT: Final = 2 * MAX_LINE_BYTES
 _SCAN_MARGIN: Final = 8 * 1024
+_HEAD_ROOM: Final = 16 * 1024
+"""Bytes of a line for what is fixed by the call site, the id and the time."""
+_QUICK_BYTES: Final = 16 * 1024
+_PLAIN: Final = frozenset({str, int, float, bool})
+"""Types whose JSON shows what they hold; bytes, for one, would hide it."""
 
 
 class _CallSite:
     """What every event of one ``narrate(action, template, actor=..., level=...)`` shares."""
 
-    __slots__ = ("head", "placeholders", "plans", "sensitive", "template")
+    __slots__ = ("fill", "fixed", "plans", "sensitive", "template")
 
-    def __init__(self, head: bytes, template: str, sensitive: frozenset[str]) -> None:
-        self.head = head
+    def __init__(self, fixed: bytes, template: str, sensitive: frozenset[str]) -> None:
+        self.fixed = fixed
         self.template = template
-        self.placeholders = placeholders(template)
+        self.fill = filler(template)
         self.sensitive = sensitive
         # {names of the fields: those that need more care than being written as they are}
         self.plans: dict[tuple[str, ...], frozenset[str]] = {}
@@ -81,17 +86,8 @@ class Narrator:
         self._lock = threading.RLock()
         self._seq = 0
         self._encode = msgspec.json.Encoder(enc_hook=repr).encode
+        self._is_suspect = self._redactor.is_suspect
         self._call_sites: dict[tuple[str, str, str, str | None], _CallSite] = {}
-        self._own = self._encode_own()
-
-    def _encode_own(self) -> bytes:
-        own = {
-            "service": self.identity.service,
-            "emitted_by": self.identity.emitted_by,
-            "instance": self.identity.instance,
-            "schema_version": SCHEMA_VERSION,
-        }
-        return self._encode(self._redactor.clean_value("", own))[1:-1]
 
     def after_fork(self) -> None:
         """Make the child of a fork an instance of its own, with its own sequence."""
@@ -101,7 +97,7 @@ class Narrator:
         self.identity = msgspec.structs.replace(
             self.identity, instance=new_instance(self.identity.service)
         )
-        self._own = self._encode_own()
+        self._call_sites.clear()
         if isinstance(self.sink, FdSink):
             self.sink.after_fork()
 
@@ -128,23 +124,13 @@ class Narrator:
                 careful = self._plan(site, names)
             if careful:
                 fields = self._handle_with_care(fields, careful)
-        human = self._fill(site, fields, context) if site.placeholders else site.template
-        clean = self._redactor.clean
         body: dict[str, Any] = {
-            "human": clean(human) if len(human) < _SCAN_LIMIT else self._cut(human)
+            "human": site.fill(fields) or self._fill(site, fields, context),
+            **fields,
         }
-        for name, value in fields.items():
-            kind = type(value)
-            if kind is str:
-                body[name] = clean(value) if len(value) < _SCAN_LIMIT else self._cut(value)
-            elif kind is int or kind is float or kind is bool:
-                body[name] = value
-            elif value is not None:
-                body[name] = self._clean_value(name, value)
         if said:
-            body |= {name: self._cut(text) for name, text in said.items()}
+            body |= said
         bound = b""
-        job_id = fields.get("job_id")
         if context is not None:
             bound = context.encoded if context.encoded is not None else self._bind(context)
             if not context.names.isdisjoint(fields):
@@ -153,43 +139,50 @@ class Narrator:
             if trail.pending:
                 # The same event may be learnt from a response's header and from its stream.
                 body["cause"], trail.pending = list(dict.fromkeys(trail.pending)), []
-            if job_id is None:
-                job_id = context.values.get("job_id")
-        try:
-            tail = self._encode(body)
-        except Exception:  # any field may hold any object of the caller's
-            tail = self._encode(plain(body))
-        # What stands before the body in the finished line: fixed parts, and room for id and seq.
-        if len(tail) + len(bound) + len(site.head) + len(self._own) + 256 > MAX_LINE_BYTES:
-            tail = self._shorten(
-                body, MAX_LINE_BYTES - len(bound) - len(site.head) - len(self._own) - 256
-            )
+        tail = b""
+        if _PLAIN.issuperset(map(type, fields.values())):
+            try:
+                tail = self._encode(body)
+            except Exception:  # an integer beyond 64 bits, half of a surrogate pair
+                tail = b"\\"
+            # One scan over the encoded text stands for one scan of each value. What JSON escapes
+            # is hidden from it, so an escape sends the event the careful way.
+            if b"\\" in tail or len(tail) > _QUICK_BYTES or self._is_suspect(tail.decode()):
+                tail = b""
+        if not tail:
+            tail = self._encode_carefully(body, MAX_LINE_BYTES - _HEAD_ROOM - len(bound))
         with self._lock:
-            event_id, timestamp = self._clock.stamp()
+            event_id, head = self._clock.stamp()
             self._seq = seq = self._seq + 1
-            line = b"%b%b%b%b%b" % (
-                f'{{"event_id":"{event_id}","timestamp":"{timestamp}","seq":{seq},'.encode(),
-                self._own,
-                site.head,
-                bound,
-                tail[1:],
-            )
+            line = b"%b%d%b%b%b" % (head, seq, site.fixed, bound, tail[1:])
             self.sink.write(line + b"\n", seq)
         if context is not None:
-            context.trail.last = event_id
+            trail.last = event_id
             channel = context.channel
-            if sse and channel is not None and job_id is not None and channel.job_id == job_id:
-                try:
-                    if channel.is_open:
-                        channel.put(line)
-                except Exception:  # noqa: S110  a service's own stream may fail in any way
-                    pass
+            if sse and channel is not None:
+                job_id = fields.get("job_id") or context.values.get("job_id")
+                if job_id is not None and channel.job_id == job_id:
+                    _put(channel, line)
         for subscriber in self.subscribers:
             try:
                 subscriber(line, context)
             except Exception:  # noqa: S110  a listener must not break the service it listens to
                 pass
         return event_id
+
+    def _encode_carefully(self, body: dict[str, Any], limit: int) -> bytes:
+        """Encode what may hold secrets, foreign objects or more than fits; ``None`` is left out."""
+        cleaned: dict[str, Any] = {}
+        for name, value in body.items():
+            if isinstance(value, str):
+                cleaned[name] = self._cut(value)
+            elif value is not None:
+                cleaned[name] = value if name == "cause" else self._clean_value(name, value)
+        try:
+            encoded = self._encode(cleaned)
+        except Exception:  # any field may hold any object of the caller's
+            encoded = self._encode(plain(cleaned))
+        return encoded if len(encoded) <= limit else self._shorten(cleaned, limit)
 
     def say_dropped(self, drops: Drops) -> None:
         """Narrate what a sink lost, once it takes lines again."""
@@ -226,14 +219,27 @@ class Narrator:
     def _call_site(self, key: tuple[str, str, str, str | None]) -> _CallSite:
         action, template, level, actor = key
         template = self._cut(str(template))
-        fixed = {
+        own = {
+            "service": self.identity.service,
+            "emitted_by": self.identity.emitted_by,
+            "instance": self.identity.instance,
+            "schema_version": SCHEMA_VERSION,
+        }
+        told = {
             "level": level if level in RANK else "info",
             "actor": ascii_only(actor or self.identity.service),
             "action": ascii_only(action),
             "template": template,
         }
-        head = b"," + self._encode(fixed)[1:-1] + b","
-        site = _CallSite(head, template, self._redactor.sensitive_placeholders(template))
+        cleaned = {name: self._redactor.clean_value(name, value) for name, value in own.items()}
+        fixed = self._encode(cleaned | told)
+        if len(fixed) > _HEAD_ROOM - 256:
+            fixed = self._shorten(cleaned | told, _HEAD_ROOM - 256)
+        site = _CallSite(
+            b"," + fixed[1:-1] + b",",
+            template,
+            self._redactor.sensitive_placeholders(template),
+        )
         if len(self._call_sites) >= _CACHE_LIMIT:
             # Only templates that are built at run time get here; starting over bounds them.
             self._call_sites.clear()
@@ -262,14 +268,13 @@ class Narrator:
         return kept
 
     def _fill(self, site: _CallSite, fields: dict[str, Any], context: Context | None) -> str:
-        try:
-            return site.template.format_map(fields)
-        except Exception:  # a missing name or a format that does not fit: say what can be said
-            bound = context.values if context is not None else {}
-            return fill(site.template, {**self._provenance(), **bound, **fields})
-
-    def _provenance(self) -> dict[str, Any]:
-        return {"service": self.identity.service, "instance": self.identity.instance}
+        known: dict[str, Any] = {
+            "service": self.identity.service,
+            "instance": self.identity.instance,
+        }
+        if context is not None:
+            known.update(context.values)
+        return fill(site.template, {**known, **fields})
 
     def _bind(self, context: Context) -> bytes:
         context.encoded = encoded = self._encode_bound(context, without=())
@@ -310,3 +315,11 @@ class Narrator:
                 return encoded
             longest //= 2
         return self._encode({"human": f"[event of {len(body)} fields does not fit on a line]"})
+
+
+def _put(channel: Channel, line: bytes) -> None:
+    try:
+        if channel.is_open:
+            channel.put(line)
+    except Exception:  # noqa: S110  a service's own stream may fail in any way
+        pass
