@@ -11,6 +11,7 @@ import contextlib
 import functools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -51,6 +52,7 @@ class LocalService:
         self._began = 0
         self._port = 0
         self._address: str | None = None
+        self._held_port: socket.socket | None = None
 
     @property
     def pid(self) -> int | None:
@@ -132,6 +134,7 @@ class LocalService:
             raise ClusterError(self.explain(f"was not listening within {timeout:g} s")) from error
         address = str(match.event.field("address"))
         self._address, self._port = address, int(address.rpartition(":")[2])
+        self.let_port_go()
         return address
 
     def stop(self, timeout: float = 10.0) -> int:
@@ -146,6 +149,12 @@ class LocalService:
                 process.wait(timeout)
         self.kill()
         return process.returncode
+
+    def let_port_go(self) -> None:
+        """Let others have the port of a service that does not run."""
+        if self._held_port is not None:
+            self._held_port.close()
+            self._held_port = None
 
     def kill(self) -> None:
         """SIGKILL; see the protocol."""
@@ -226,6 +235,23 @@ class LocalService:
             self._source = None
         if self._process is not None and self._process.stdout is not None:
             self._process.stdout.close()
+        self._hold_port()
+
+    def _hold_port(self) -> None:
+        """Keep others from taking the port until the service is started again.
+
+        Bound and not listening, the socket refuses connections as a dead service does; with
+        SO_REUSEADDR on both, the service can bind beside it.
+        """
+        if self._port and self._held_port is None:
+            held = socket.socket()
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                held.bind((_HOST, self._port))
+            except OSError:
+                held.close()  # somebody was faster; the next start will say so
+            else:
+                self._held_port = held
         if self._stderr is not None:
             self._stderr.join(1.0)
 
@@ -267,6 +293,7 @@ class LocalLauncher:
         atexit.unregister(self._at_exit)
         for service in reversed(self._services):
             service.stop()
+            service.let_port_go()
         self._services.clear()
 
 
