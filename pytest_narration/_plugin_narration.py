@@ -26,8 +26,6 @@ class Narration(View):
     def __init__(self, recorder: Recorder, policy: Policy, mark: int = 0) -> None:
         super().__init__(recorder, mark)
         self._policy = policy
-        self.recorder = recorder
-        """Everything since the session began."""
         self.start = mark
         """Where the test began in the recorder."""
 

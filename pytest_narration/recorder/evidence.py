@@ -74,10 +74,19 @@ class Evidence:
         return [rejected for _, rejected in kept]
 
     @property
+    def recorder(self) -> Recorder:
+        """Everything that was recorded, of which this may be a part."""
+        return self._recorder
+
+    @property
     def endings(self) -> list[Ending]:
-        """How sources ended so far."""
-        # Never cut by a mark: a source that ended before a view began gives the view nothing.
-        return [ending for _, ending in self._recorder._copy(self._recorder._endings)]
+        """How sources ended, each by its last word: one that was read again counts by that.
+
+        Only what ended within the span: that an earlier test closed its stream in the middle
+        says nothing about this one's.
+        """
+        kept = self._span(self._recorder._endings, lambda entry: entry[0])
+        return list({ending.source: ending for _, ending in kept}.values())
 
     @property
     def exchanges(self) -> list[Exchange]:

@@ -136,7 +136,14 @@ def test_rejected_lines_and_endings_are_kept(recorder: Recorder) -> None:
     assert recorder.rejected == [rejected]
     assert recorder.endings == [ending]
     assert recorder.since(mark).rejected == []
-    assert recorder.since(mark).endings == [ending], "a source that ended stays ended"
+    assert recorder.since(mark).endings == [], "what ended before a view began is not its matter"
+
+
+def test_a_source_that_is_read_again_counts_by_its_last_ending(recorder: Recorder) -> None:
+    recorder.add_ending(Ending("stream:1", "cut off", "the client left"))
+    recorder.add_ending(Ending("stream:1", "complete"))
+
+    assert recorder.endings == [Ending("stream:1", "complete")]
 
 
 def test_many_events_can_be_added_at_once(recorder: Recorder) -> None:

@@ -85,6 +85,7 @@ def renamed(events: list[Event], seed: int) -> list[Event]:
                 correlation_id=fresh(event.correlation_id),
                 job_id=fresh(event.job_id),
                 parent_job_id=fresh(event.parent_job_id),
+                worker_id=fresh(event.worker_id),
                 span_id=fresh(event.span_id),
                 parent_span_id=fresh(event.parent_span_id),
                 cause=tuple(str(fresh(c)) for c in event.cause),
