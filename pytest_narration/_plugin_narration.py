@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .event import Event
     from .recorder import Pattern
     from .rules import Rule, Verdict
+    from .story import Story
 
 __all__ = ["Narration"]
 
@@ -111,3 +112,9 @@ class Narration(View):
         choice = chosen(rules, allow, where="narration.assert_holds()")
         if text := self._policy.complaint(self, choice):
             raise NarrationViolation(text)
+
+    def story(self, correlation_id: str) -> Story:
+        """Return the story of one request, in canonical causal order."""
+        from .story import Story
+
+        return Story.of(self.for_correlation(correlation_id))

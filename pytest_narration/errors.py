@@ -14,9 +14,10 @@
         ├── WaitTimeout         what was awaited did not happen in time
         ├── PatternFailed       what was awaited can no longer happen
         ├── EmitterDied         the service that was awaited ended
-        └── NarrationViolation  rules are broken, or a check is inconclusive
+        ├── NarrationViolation  rules are broken, or a check is inconclusive
+        └── StoryChanged        a story is not as it was approved
 
-The last four are also ``AssertionError``: a test that meets one has failed, it is not in error.
+The last five are also ``AssertionError``: a test that meets one has failed, it is not in error.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ __all__ = [
     "PatternFailed",
     "SourceError",
     "SourceUnreachable",
+    "StoryChanged",
     "WaitTimeout",
 ]
 
@@ -95,3 +97,7 @@ class EmitterDied(NarrationError, AssertionError):
 
 class NarrationViolation(NarrationError, AssertionError):
     """One or more rules are broken, or could not be judged."""
+
+
+class StoryChanged(NarrationError, AssertionError):
+    """A story is not as it was approved, or nobody approved it yet; the message says what."""

@@ -16,8 +16,15 @@ if TYPE_CHECKING:
     from ._plugin_capture import Capture
     from ._plugin_narration import Narration
     from .recorder import Recorder
+    from .snapshot.approval import StorySnapshot
 
-__all__ = ["narration", "narration_capture", "narration_cluster", "narration_recorder"]
+__all__ = [
+    "narration",
+    "narration_capture",
+    "narration_cluster",
+    "narration_recorder",
+    "story_snapshot",
+]
 
 _MARKER = (
     "narration(rules=None, allow=()): judge this test's events by the rules named, all by "
@@ -137,3 +144,12 @@ def narration_cluster(request: pytest.FixtureRequest) -> Iterator[Any]:
     from ._plugin_session import session_of
 
     yield from session_of(request.config).cluster()
+
+
+@pytest.fixture
+def story_snapshot(request: pytest.FixtureRequest) -> StorySnapshot:
+    """The approved form of this test's story: ``assert story == story_snapshot``."""
+    __tracebackhide__ = True
+    from ._plugin_stories import story_snapshot_of
+
+    return story_snapshot_of(request)

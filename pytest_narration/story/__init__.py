@@ -104,6 +104,7 @@ class Story:
         :param actions: the actions that are told.
         :param counted: ``False`` tells that something repeats, and not how often.
         """
+        sightings: list[tuple[Event, str]]
         if isinstance(evidence, Evidence):
             sightings = [(r.event, r.channel) for r in evidence.records()]
             elsewhere = _elsewhere(evidence)
@@ -170,7 +171,9 @@ class Story:
         return plain(self._told.items, self._told.problems)
 
     def __repr__(self) -> str:
-        return f"<Story: {len(self)} events, {len(self.lanes)} lanes, {len(self.problems)} problems>"
+        return (
+            f"<Story: {len(self)} events, {len(self.lanes)} lanes, {len(self.problems)} problems>"
+        )
 
 
 def _tell(
@@ -231,6 +234,8 @@ def _elsewhere(evidence: Evidence) -> Callable[[], Collection[str]]:
         known = {e.event_id for e in whole.events() if e.event_id is not None}
         # A test may name an event of its own as the cause of its request.
         sent = " ".join(x.request_headers.get("tracestate", "") for x in whole.exchanges)
-        return known | {word for word in sent.replace("=", ";").replace(",", ";").split(";") if word}
+        return known | {
+            word for word in sent.replace("=", ";").replace(",", ";").split(";") if word
+        }
 
     return ids

@@ -10,6 +10,7 @@ span, the last resort.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -86,7 +87,7 @@ def _program_order(nodes: Sequence[Node]) -> tuple[list[bool], set[tuple[int, in
                 groups.append([position])
         for position in groups[0]:
             first[position] = True
-        for earlier, later in zip(groups, groups[1:], strict=False):
+        for earlier, later in pairwise(groups):
             edges.update((a, b) for a in earlier for b in later)
     return first, edges
 

@@ -8,6 +8,7 @@ numbers that go up evenly show the first and the last.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -125,9 +126,7 @@ def _repeats(cells: Sequence[Cell], bases: Sequence[int], start: int, length: in
             one, two = start + (repeats - 1) * length + offset, start + repeats * length + offset
             if bases[one] != bases[two]:
                 return repeats
-            stride = tuple(
-                [b - a for a, b in zip(cells[one].ids, cells[two].ids, strict=True)]
-            )
+            stride = tuple([b - a for a, b in zip(cells[one].ids, cells[two].ids, strict=True)])
             if repeats == 1:
                 strides.append(stride)
                 if min(stride, default=0) < 0:
@@ -195,7 +194,7 @@ def _merged_part(column: Sequence[Part]) -> Part:
     if len(set(texts)) == 1:
         return first
     numbers = [_number(text) or 0 for text in texts]
-    steps = {b - a for a, b in zip(numbers, numbers[1:], strict=False)}
+    steps = {b - a for a, b in pairwise(numbers)}
     if len(steps) == 1:
         return Value(first.name, f"{texts[0]}…{texts[-1]}")
     return Value(first.name, f"{{{first.name}}}")

@@ -18,7 +18,6 @@ from .words import Id, Piece
 __all__ = ["JOB", "Naming", "Slot", "slots_of"]
 
 
-
 class Slot(NamedTuple):
     """What an event has an id for."""
 

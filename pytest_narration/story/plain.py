@@ -29,13 +29,13 @@ def rows(items: Sequence[Item], bars: str = "") -> Iterator[Row]:
         if isinstance(item, Line):
             yield bars, item
             continue
-        is_loop = isinstance(item, Loop)
-        sides = (item.items,) if is_loop else item.branches
+        sides: tuple[tuple[Item, ...], ...]
+        if isinstance(item, Loop):
+            sides, opening = (item.items,), f"repeated {times(item.times)}"
+        else:
+            sides, opening = item.branches, "concurrently"
         for number, side in enumerate(sides):
-            if number:
-                yield f"{bars}├ ", "and"
-            else:
-                yield f"{bars}┌ ", f"repeated {times(item.times)}" if is_loop else "concurrently"
+            yield (f"{bars}├ ", "and") if number else (f"{bars}┌ ", opening)
             yield from rows(side, f"{bars}│ ")
         yield f"{bars}└", ""
 

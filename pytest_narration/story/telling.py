@@ -259,7 +259,9 @@ class Teller:
         """Return the lane of the latest event that caused this one from another lane."""
         causes = [c for c in self._before[number] if self._nodes[c].is_shown]
         callers = {self.told_at[c]: self.naming.lane(self._nodes[c]) for c in causes}
-        return next((callers[at] for at in sorted(callers, reverse=True) if callers[at] != lane), "")
+        return next(
+            (callers[at] for at in sorted(callers, reverse=True) if callers[at] != lane), ""
+        )
 
 
 def _comparable(piece: Piece) -> tuple[str, ...]:

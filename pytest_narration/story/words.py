@@ -34,9 +34,12 @@ class Value(NamedTuple):
 Piece = str | Id | Value
 
 _VOLATILE_WORDS = frozenset(
-    "ms us ns s sec secs second seconds minutes bytes kb mb gb kib mib gib rate url uri address "
-    "addr port pid at time timestamp date percent elapsed duration latency uptime host hostname "
-    "ip target".split()
+    (
+        *("ms", "us", "ns", "s", "sec", "secs", "second", "seconds", "minutes"),
+        *("at", "time", "timestamp", "date", "elapsed", "duration", "latency", "uptime"),
+        *("bytes", "kb", "mb", "gb", "kib", "mib", "gib", "rate", "percent"),
+        *("url", "uri", "address", "addr", "port", "pid", "host", "hostname", "ip", "target"),
+    )
 )
 """Last words of field names whose values differ from run to run."""
 
