@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "combine": (".coverage.commands.combine", "merge the coverage data of shards"),
     "coverage": (".coverage.commands.coverage", "check what a change adds: --diff BASE"),
     "catalog": (".coverage.commands.catalog", "make a catalog of points, or check it for drift"),
+    "review": (".review", "accept or reject changed stories, one by one"),
+    "diff": (".review_diff", "write a Markdown summary of the stories that a branch changes"),
 }
 """``{name: (module, one line of help)}``; the module is imported when its command runs."""
 

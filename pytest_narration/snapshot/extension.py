@@ -55,14 +55,14 @@ class MarkdownStories(SingleFileSnapshotExtension):
         found = super().discover_snapshots(
             test_location=test_location, ignore_extensions=ignore_extensions
         )
-        collected = _collected(test_location)
-        if collected is None:
+        whole = _whole_modules(test_location)
+        if whole is None:
             return found
         kept = SnapshotCollections()
         beside = Path(test_location.filepath).parent
         for collection in found:
             module = beside / f"{Path(collection.location).parent.name}.py"
-            if module in collected or not module.is_file():
+            if module in whole or not module.is_file():
                 kept.add(collection)
         return kept
 
@@ -84,7 +84,20 @@ def _root_and_folder(test_location: PyTestLocation) -> tuple[Path, str]:
     return root, StorySettings.load(root).folder
 
 
-def _collected(test_location: PyTestLocation) -> set[Path] | None:
+def _whole_modules(test_location: PyTestLocation) -> set[Path] | None:
+    """Return the test files that this run collected as a whole; ``None`` when it cannot be known.
+
+    syrupy looks for the tests of a selection such as ``test_a.py::test_one`` beside the snapshots,
+    which are elsewhere here: it would take the stories of the file's other tests for unused.
+    """
     session: Any = getattr(test_location.item, "session", None)
     items = getattr(session, "items", None)
-    return {item.path for item in items} if items is not None else None
+    if items is None:
+        return None
+    config: pytest.Config = test_location.item.config
+    folder = config.invocation_params.dir
+    named = [str(argument) for argument in config.getoption("file_or_dir") or ()]
+    parted = {
+        (folder / argument.partition("::")[0]).resolve() for argument in named if "::" in argument
+    }
+    return {item.path for item in items if item.path.resolve() not in parted}
