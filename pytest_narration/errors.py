@@ -10,14 +10,16 @@
     ├── SourceError             a source could not be opened
     │   └── SourceUnreachable   nothing answers at the source's address
     ├── ClusterError            a cluster did not start or did not stop
+    ├── StepMistake             a step of a scenario is written wrong
     └── (AssertionError)
         ├── WaitTimeout         what was awaited did not happen in time
         ├── PatternFailed       what was awaited can no longer happen
         ├── EmitterDied         the service that was awaited ended
+        ├── StepFailed          what a step of a scenario says is not so
         ├── NarrationViolation  rules are broken, or a check is inconclusive
         └── StoryChanged        a story is not as it was approved
 
-The last five are also ``AssertionError``: a test that meets one has failed, it is not in error.
+The last six are also ``AssertionError``: a test that meets one has failed, it is not in error.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ __all__ = [
     "PatternFailed",
     "SourceError",
     "SourceUnreachable",
+    "StepFailed",
+    "StepMistake",
     "StoryChanged",
     "WaitTimeout",
 ]
@@ -81,6 +85,14 @@ class SourceUnreachable(SourceError):
 
 class ClusterError(NarrationError):
     """A cluster did not start or did not stop; the message quotes its last lines."""
+
+
+class StepMistake(NarrationError):
+    """A step of a scenario is written wrong: a value, a table, or what it refers to."""
+
+
+class StepFailed(NarrationError, AssertionError):
+    """What a step of a scenario says is not so; the message says what was found instead."""
 
 
 class WaitTimeout(NarrationError, AssertionError):
