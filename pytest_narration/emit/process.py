@@ -18,7 +18,7 @@ from ..event import LEVELS
 from .identity import Identity, new_instance
 from .narrator import RANK, Narrator, Subscriber
 from .redaction import Redactor
-from .sink import Drops, FdSink, Sink
+from .sink import FdSink, Sink
 
 __all__ = ["configure", "flush", "identity", "narrate", "subscribe"]
 
@@ -40,16 +40,12 @@ def _default() -> Narrator:
 def _make(
     identity: Identity, *, level: str, sink: Sink | None, redact: Iterable[str], development: bool
 ) -> Narrator:
-    def say_dropped(drops: Drops) -> None:
-        narrator.say_dropped(drops)
-
+    sink = sink or FdSink(1)
     narrator = Narrator(
-        identity,
-        sink or FdSink(1, on_recovered=say_dropped),
-        redactor=Redactor(redact),
-        level=level,
-        development=development,
+        identity, sink, redactor=Redactor(redact), level=level, development=development
     )
+    if isinstance(sink, FdSink) and sink.on_recovered is None:
+        sink.on_recovered = narrator.say_dropped
     return narrator
 
 

@@ -98,7 +98,8 @@ class FdSink:
         on_recovered: Callable[[Drops], None] | None = None,
     ) -> None:
         self._limit = backlog_bytes
-        self._on_recovered = on_recovered
+        self.on_recovered = on_recovered
+        """Who is told of drops; the narrator takes the place when it is free."""
         self._private: int | None = None
         self._socket: socket.socket | None = None
         self._fd = fd
@@ -282,10 +283,10 @@ class FdSink:
         return drops
 
     def _tell(self, drops: Drops | None) -> None:
-        if drops is not None and self._on_recovered is not None:
+        if drops is not None and self.on_recovered is not None:
             # The listener is foreign code, and nobody above could handle what it raises.
             with suppress(Exception):
-                self._on_recovered(drops)
+                self.on_recovered(drops)
 
     def _run(self) -> None:
         """Empty the backlog; the thread lasts as long as there is one."""

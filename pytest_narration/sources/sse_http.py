@@ -195,7 +195,14 @@ class SseSource(Source):
         import httpx
 
         timeout = httpx.Timeout(self._connect_timeout, read=self._idle_timeout, pool=None)
-        return httpx.Client(timeout=timeout, verify=not plain, follow_redirects=not plain)
+        host = httpx.URL(self.url).host
+        return httpx.Client(
+            timeout=timeout,
+            verify=not plain,
+            follow_redirects=not plain,
+            # A proxy that the environment names has no way to this machine's own ports.
+            trust_env=not (host == "localhost" or host.startswith("127.") or host == "::1"),
+        )
 
     def _give_up(self) -> Ending:
         if not self._frames:

@@ -236,7 +236,7 @@ def test_properties_can_be_demanded_per_request() -> None:
         (present, ["", 0, False], [None]),
         (absent, [None], ["", 0]),
         (None, [None], [0, ""]),
-        (lambda value: value == 4, [4], [5]),
+        pytest.param(lambda value: value == 4, [4], [5], id="function"),
         (int, [4], [0]),
     ],
     ids=str,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from pytest_narration.emit import configure, flush, narrate
 
@@ -24,7 +23,7 @@ def main() -> int:
     except MissingToken as missing:
         print(missing, file=sys.stderr)  # noqa: T201 - stderr is for people
         return 2
-    sink = SharedSink(1, on_recovered=_on_recovered)
+    sink = SharedSink()
     configure(service="pool-manager", version=VERSION, sink=sink)
     try:
         return _serve(settings, tokens, sink)
@@ -86,20 +85,6 @@ def _serve(settings: Settings, tokens: Tokens, sink: SharedSink) -> int:
         grace=settings.grace,
         parent_fd=settings.parent_fd,
     ).run()
-
-
-def _on_recovered(drops: Any) -> None:
-    narrate(
-        "narration_dropped",
-        "Dropped {dropped} lines while stdout did not take them: {error_kind}",
-        actor="narration-sink",
-        level="warn",
-        sse=False,
-        dropped=drops.count,
-        error_kind=drops.why,
-        first_seq=drops.first_seq,
-        last_seq=drops.last_seq,
-    )
 
 
 if __name__ == "__main__":
