@@ -1,0 +1,96 @@
+#!/bin/bash
+# Builds the images of the three services; what did not change is not built again.
+#
+#   build.sh [PYTHON]        PYTHON: an interpreter with pip, for the wheelhouse and the base image
+#
+# BASE_IMAGE   built upon; without it python:3.12-slim where a registry has it, and otherwise an
+#              image of this machine's own CPython (base.sh)
+# WHEELHOUSE   a directory of wheels: nothing is then fetched from anywhere
+# TAG          of the images (latest): narration/orchestrator, narration/pool-manager, narration/worker
+set -euo pipefail
+
+HERE=$(cd "$(dirname "$0")" && pwd)
+ROOT=$(cd "$HERE/../.." && pwd)
+CONTEXT=$ROOT/build/images
+PYTHON=${1:-python3}
+TAG=${TAG:-latest}
+OFFICIAL=python:3.12-slim
+HOST_BASE=narration/base:host
+
+say() { echo "images: $*" >&2; }
+
+# A client that can drive BuildKit: buildx, or one from before it was split off.
+client() {
+  local candidate major
+  hash -r # or only the one that ran before is listed
+  for candidate in $(type -aP docker); do
+    "$candidate" buildx version >/dev/null 2>&1 && { echo "$candidate"; return; }
+    major=$("$candidate" version --format '{{.Client.Version}}' 2>/dev/null | cut -d. -f1)
+    [ "${major:-99}" -lt 23 ] && { echo "$candidate"; return; }
+  done
+  say "no docker client here can drive BuildKit: install docker-buildx-plugin, or docker.io 20.10"
+  return 1
+}
+
+base_image() {
+  if [ -n "${BASE_IMAGE:-}" ]; then
+    echo "$BASE_IMAGE"
+  elif docker image inspect "$OFFICIAL" >/dev/null 2>&1 ||
+    timeout 60 docker pull --quiet "$OFFICIAL" >/dev/null 2>&1; then
+    echo "$OFFICIAL"
+  else
+    "$HERE/base.sh" "$HOST_BASE" "$PYTHON" && echo "$HOST_BASE"
+  fi
+}
+
+# The context holds only what the images need, so that nothing else makes them build again.
+make_context() {
+  mkdir -p "$CONTEXT"/{code/harness,requirements,wheelhouse/common,wheelhouse/worker}
+  cp -p "$HERE"/requirements/*.txt "$CONTEXT/requirements/"
+  cp -p "$ROOT/constraints.txt" "$CONTEXT/requirements/"
+  rm -rf "$CONTEXT/code"
+  (cd "$ROOT" && find pytest_narration harness/__init__.py harness/services -type f \
+    ! -path '*/__pycache__/*' -print0 | tar --null -T - -cf -) |
+    { mkdir -p "$CONTEXT/code" && tar -C "$CONTEXT/code" -xf -; }
+}
+
+# The machine's own pip knows its indexes and certificates; the build then needs no network.
+fill_wheelhouse() {
+  local part constraints wanted
+  for part in common worker; do
+    constraints=(); [ $part = worker ] && constraints=(-c "$ROOT/constraints.txt")
+    wanted=$({ cat "$HERE/requirements/$part.txt" "$ROOT/constraints.txt"; "$PYTHON" -VV; } | cksum)
+    [ "$(cat "$CONTEXT/wheelhouse/$part.for" 2>/dev/null)" = "$wanted" ] && continue
+    rm -rf "${CONTEXT:?}/wheelhouse/$part" && mkdir -p "$CONTEXT/wheelhouse/$part"
+    if [ -n "${WHEELHOUSE:-}" ]; then
+      set -- --no-index --find-links="$WHEELHOUSE"
+    else
+      set --
+    fi
+    say "collecting wheels: $part"
+    "$PYTHON" -m pip --disable-pip-version-check download --quiet --only-binary=:all: "$@" \
+      -d "$CONTEXT/wheelhouse/$part" -r "$HERE/requirements/$part.txt" "${constraints[@]}"
+    echo "$wanted" >"$CONTEXT/wheelhouse/$part.for"
+  done
+}
+
+docker version >/dev/null 2>&1 || {
+  say "no Docker engine answers at ${DOCKER_HOST:-the default address}; on a bare machine: harness/images/engine.sh start"
+  exit 3
+}
+DOCKER=$(client)
+BASE=$(base_image)
+make_context
+OPTIONS=()
+base_python=$(docker run --rm --network none --entrypoint python3 "$BASE" -c 'import sys; print(sys.version_info[:2])')
+if [ -n "${WHEELHOUSE:-}" ] || [ "$base_python" = "$("$PYTHON" -c 'import sys; print(sys.version_info[:2])')" ]; then
+  fill_wheelhouse
+  OPTIONS=(--network=none --build-arg "PIP_OPTIONS=--no-index --find-links=/wheelhouse")
+fi
+for service in orchestrator pool-manager worker; do
+  say "building narration/$service:$TAG on $BASE"
+  DOCKER_BUILDKIT=1 "$DOCKER" build --progress="${PROGRESS:-auto}" "${OPTIONS[@]}" \
+    --build-arg "BASE_IMAGE=$BASE" --label narration.image=1 --target "$service" \
+    --tag "narration/$service:$TAG" --file "$ROOT/harness/Dockerfile" "$CONTEXT"
+done
+docker images --filter label=narration.image=1
