@@ -132,12 +132,13 @@ def test_a_running_job_is_cancelled_down_to_the_worker(cluster: Cluster) -> None
     stream.wait_done(20)
     assert _types(stream)[-2:] == ["error", "done"]
     assert '"CANCELLED"' in stream.frames[-2].data
-    said = cluster.recorder.for_correlation("cancel-running").events(channel="stdout")
-    assert [event.service for event in said if event.error_kind == "CANCELLED"] == [
-        "worker",
-        "pool-manager",
-        "orchestrator",
-    ]
+    for service in ("worker", "pool-manager", "orchestrator"):
+        cluster.recorder.wait_for(
+            service=service,
+            correlation_id="cancel-running",
+            error_kind="CANCELLED",
+            channel="stdout",
+        )
     again = cluster.client().post(f"/v1/jobs/{job.job_id}/cancel")
     assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
 
