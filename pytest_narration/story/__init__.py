@@ -60,7 +60,6 @@ class _Told(msgspec.Struct, frozen=True):
     lanes: tuple[Lane, ...]
     jobs: tuple[Job, ...]
     problems: tuple[Problem, ...]
-    count: int
 
 
 class Story:
@@ -69,16 +68,16 @@ class Story:
     It does not grow with what it was made of: make another one.
     """
 
-    __slots__ = ("_elsewhere", "_sightings", "_told")
+    __slots__ = ("_count", "_elsewhere", "_sightings", "_told")
 
     def __init__(
         self,
         sightings: list[tuple[Event, str]],
-        told: _Told,
+        told: tuple[_Told, int],
         elsewhere: Callable[[], Collection[str]],
     ) -> None:
         self._sightings = sightings
-        self._told = told
+        self._told, self._count = told
         self._elsewhere = elsewhere
 
     @classmethod
@@ -159,7 +158,7 @@ class Story:
         return tuple(lines(self._told.items))
 
     def __len__(self) -> int:
-        return self._told.count
+        return self._count
 
     def __eq__(self, other: object) -> bool:
         return self._told == other._told if isinstance(other, Story) else NotImplemented
@@ -184,7 +183,7 @@ def _tell(
     shown: Callable[[Event], bool] | None,
     *,
     counted: bool,
-) -> _Told:
+) -> tuple[_Told, int]:
     intake = Intake(mode, shown)
     for event, channel in sightings:
         intake.add(event, channel)
@@ -197,7 +196,7 @@ def _tell(
     items = teller.tell()
     problems = problems_of(nodes, links, teller, elsewhere)
     count = sum(node.is_shown for node in nodes)
-    return _Told(items, teller.lanes, teller.jobs(), problems, count)
+    return _Told(items, teller.lanes, teller.jobs(), problems), count
 
 
 def _shown(
