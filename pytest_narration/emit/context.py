@@ -68,7 +68,7 @@ class Context:
         self.channel = channel
         self.tracestate = tracestate
         self.trail = trail
-        self.encoded: bytes | None = None
+        self.encoded: str | None = None
         """``"name":value,`` for each value, cleaned; made by the narrator on first use."""
 
     def get(self, name: str) -> Any:

@@ -45,7 +45,7 @@ def new_id() -> str:
 
 
 class Clock:
-    """Event ids and timestamps that share one reading of the clock, as the start of a line.
+    """Event ids and timestamps that share one reading of the clock, as parts of a line.
 
     Both are constant within a millisecond apart from a counter, so they are rebuilt only when the
     millisecond changes. Not thread-safe: the narrator's lock guards it.
@@ -63,8 +63,8 @@ class Clock:
         self._suffix = ""
         self._rest = ""
 
-    def stamp(self) -> tuple[str, bytes]:
-        """Return an event id, and the start of its line: ``{"event_id":…,"timestamp":…,"seq":``.
+    def stamp(self) -> tuple[str, str]:
+        """Return an event id, and what follows it in a line: ``","timestamp":"…","seq":``.
 
         The id is a UUIDv7 (RFC 9562 section 5.7) whose ``rand_a`` counts within the millisecond
         (section 6.2, method 1), so ids of one process ascend unless its clock is set back. The
@@ -76,8 +76,7 @@ class Clock:
             self._turn(ms)
             counter = 0
         self._counter = counter
-        event_id = f"{self._prefix}{counter:03x}{self._suffix}"
-        return event_id, f'{{"event_id":"{event_id}{self._rest}'.encode()
+        return f"{self._prefix}{counter:03x}{self._suffix}", self._rest
 
     def _turn(self, ms: int) -> None:
         self._ms = ms

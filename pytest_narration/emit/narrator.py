@@ -36,7 +36,7 @@ _SCAN_LIMIT: Final = 2 * MAX_LINE_BYTES
 _SCAN_MARGIN: Final = 8 * 1024
 _HEAD_ROOM: Final = 16 * 1024
 """Bytes of a line for what is fixed by the call site, the id and the time."""
-_QUICK_BYTES: Final = 16 * 1024
+_QUICK_CHARS: Final = 16 * 1024
 _PLAIN: Final = frozenset({str, int, float, bool})
 """Types whose JSON shows what they hold; bytes, for one, would hide it."""
 
@@ -46,7 +46,7 @@ class _CallSite:
 
     __slots__ = ("fill", "fixed", "plans", "sensitive", "template")
 
-    def __init__(self, fixed: bytes, template: str, sensitive: frozenset[str]) -> None:
+    def __init__(self, fixed: str, template: str, sensitive: frozenset[str]) -> None:
         self.fixed = fixed
         self.template = template
         self.fill = filler(template)
@@ -86,7 +86,7 @@ class Narrator:
         self._lock = threading.RLock()
         self._seq = 0
         self._encode = msgspec.json.Encoder(enc_hook=repr).encode
-        self._is_suspect = self._redactor.is_suspect
+        self._is_suspect = self._redactor.is_suspect_text
         self._call_sites: dict[tuple[str, str, str, str | None], _CallSite] = {}
 
     def after_fork(self) -> None:
@@ -130,7 +130,7 @@ class Narrator:
         }
         if said:
             body |= said
-        bound = b""
+        bound = ""
         if context is not None:
             bound = context.encoded if context.encoded is not None else self._bind(context)
             if not context.names.isdisjoint(fields):
@@ -139,38 +139,38 @@ class Narrator:
             if trail.pending:
                 # The same event may be learnt from a response's header and from its stream.
                 body["cause"], trail.pending = list(dict.fromkeys(trail.pending)), []
-        tail = b""
+        tail = ""
         if _PLAIN.issuperset(map(type, fields.values())):
             try:
-                tail = self._encode(body)
+                tail = self._encode(body).decode()
+                # One scan over the encoded text stands for one scan of each value. What JSON
+                # escapes is hidden from it, so an escape sends the event the careful way.
+                if "\\" in tail or len(tail) > _QUICK_CHARS or self._is_suspect(tail):
+                    tail = ""
             except Exception:  # an integer beyond 64 bits, half of a surrogate pair
-                tail = b"\\"
-            # One scan over the encoded text stands for one scan of each value. What JSON escapes
-            # is hidden from it, so an escape sends the event the careful way.
-            if b"\\" in tail or len(tail) > _QUICK_BYTES or self._is_suspect(tail.decode()):
-                tail = b""
+                tail = ""
         if not tail:
             tail = self._encode_carefully(body, MAX_LINE_BYTES - _HEAD_ROOM - len(bound))
         with self._lock:
-            event_id, head = self._clock.stamp()
+            event_id, rest = self._clock.stamp()
             self._seq = seq = self._seq + 1
-            line = b"%b%d%b%b%b" % (head, seq, site.fixed, bound, tail[1:])
-            self.sink.write(line + b"\n", seq)
+            line = f'{{"event_id":"{event_id}{rest}{seq}{site.fixed}{bound}{tail[1:]}\n'.encode()
+            self.sink.write(line, seq)
         if context is not None:
             trail.last = event_id
             channel = context.channel
             if sse and channel is not None:
                 job_id = fields.get("job_id") or context.values.get("job_id")
                 if job_id is not None and channel.job_id == job_id:
-                    _put(channel, line)
+                    _put(channel, line[:-1])
         for subscriber in self.subscribers:
             try:
-                subscriber(line, context)
+                subscriber(line[:-1], context)
             except Exception:  # noqa: S110  a listener must not break the service it listens to
                 pass
         return event_id
 
-    def _encode_carefully(self, body: dict[str, Any], limit: int) -> bytes:
+    def _encode_carefully(self, body: dict[str, Any], limit: int) -> str:
         """Encode what may hold secrets, foreign objects or more than fits; ``None`` is left out."""
         cleaned: dict[str, Any] = {}
         for name, value in body.items():
@@ -182,7 +182,7 @@ class Narrator:
             encoded = self._encode(cleaned)
         except Exception:  # any field may hold any object of the caller's
             encoded = self._encode(plain(cleaned))
-        return encoded if len(encoded) <= limit else self._shorten(cleaned, limit)
+        return (encoded if len(encoded) <= limit else self._shorten(cleaned, limit)).decode()
 
     def say_dropped(self, drops: Drops) -> None:
         """Narrate what a sink lost, once it takes lines again."""
@@ -236,7 +236,7 @@ class Narrator:
         if len(fixed) > _HEAD_ROOM - 256:
             fixed = self._shorten(cleaned | told, _HEAD_ROOM - 256)
         site = _CallSite(
-            b"," + fixed[1:-1] + b",",
+            f",{fixed[1:-1].decode()},",
             template,
             self._redactor.sensitive_placeholders(template),
         )
@@ -276,11 +276,11 @@ class Narrator:
             known.update(context.values)
         return fill(site.template, {**known, **fields})
 
-    def _bind(self, context: Context) -> bytes:
+    def _bind(self, context: Context) -> str:
         context.encoded = encoded = self._encode_bound(context, without=())
         return encoded
 
-    def _encode_bound(self, context: Context, *, without: Iterable[str]) -> bytes:
+    def _encode_bound(self, context: Context, *, without: Iterable[str]) -> str:
         left_out = _PROVENANCE.union(_SAYS, without)
         values = {
             name: self._clean_value(name, value)
@@ -288,14 +288,14 @@ class Narrator:
             if name not in left_out
         }
         if not values:
-            return b""
+            return ""
         try:
             encoded = self._encode(values)
         except Exception:  # any value may hold any object of the caller's
             encoded = self._encode(plain(values))
         if len(encoded) > MAX_LINE_BYTES // 4:
             encoded = self._shorten(values, MAX_LINE_BYTES // 4)
-        return encoded[1:-1] + b","
+        return f"{encoded[1:-1].decode()},"
 
     def _clean_value(self, name: str, value: Any) -> Any:
         return self._redactor.clean_value(name, value)

@@ -69,6 +69,8 @@ class Redactor:
         self._extra = tuple(_checked(pattern) for pattern in patterns)
         others = "".join(f"|(?:{pattern})" for pattern in patterns)
         self._suspect = _matcher(f"{_secrets.HINTS}|{_CHARACTER_HINTS}{others}")
+        self.is_suspect_text: Callable[[str], bool] = self._suspect
+        """:meth:`is_suspect` for text that is known to hold no lone surrogates."""
         self._deceives = _matcher(_CHARACTER_HINTS)
         self._is_intricate = _matcher(f"{_secrets.NAMED_HINTS}|{_CHARACTER_HINTS}{others}")
         self._is_named = _matcher(_secrets.NAMED_HINTS)
