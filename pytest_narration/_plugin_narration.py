@@ -62,19 +62,55 @@ class Narration(View):
         since = self.start if since is None else since
         return await self.recorder.wait_for_async(pattern, timeout=timeout, since=since, **where)
 
-    def settle(self, timeout: float = 5.0, quiet: float = 0.2) -> None:
+    def never(
+        self,
+        pattern: Pattern | Callable[[Event], bool] | None = None,
+        /,
+        *,
+        during: float = 0.0,
+        since: int | None = None,
+        **where: Any,
+    ) -> None:
+        """Fail when it came since the test began; see :meth:`Recorder.never`."""
+        __tracebackhide__ = True
+        since = self.start if since is None else since
+        self.recorder.never(pattern, during=during, since=since, **where)
+
+    async def never_async(
+        self,
+        pattern: Pattern | Callable[[Event], bool] | None = None,
+        /,
+        *,
+        during: float = 0.0,
+        since: int | None = None,
+        **where: Any,
+    ) -> None:
+        """Like :meth:`never`, while the running loop goes on."""
+        __tracebackhide__ = True
+        since = self.start if since is None else since
+        await self.recorder.never_async(pattern, during=during, since=since, **where)
+
+    def settle(
+        self,
+        timeout: float = 5.0,
+        quiet: float = 0.2,
+        *,
+        terminal: Callable[[Event], bool] | None = None,
+    ) -> None:
         """Wait until no job is open and nothing arrives; see :meth:`Recorder.settle`."""
         __tracebackhide__ = True
-        self.recorder.settle(timeout, quiet)
+        self.recorder.settle(timeout, quiet, terminal=terminal)
 
     async def settle_async(
         self,
         timeout: float = 5.0,  # noqa: ASYNC109  # the same wait as its synchronous twin
         quiet: float = 0.2,
+        *,
+        terminal: Callable[[Event], bool] | None = None,
     ) -> None:
         """Like :meth:`settle`, while the running loop goes on."""
         __tracebackhide__ = True
-        await self.recorder.settle_async(timeout, quiet)
+        await self.recorder.settle_async(timeout, quiet, terminal=terminal)
 
     def add_exchange(self, **exchange: Any) -> Exchange:
         """Record an HTTP call of the test; see :meth:`Recorder.add_exchange`."""

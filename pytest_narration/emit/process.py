@@ -26,7 +26,10 @@ _FLUSH_SECONDS: Final = 1.0
 
 
 def _default() -> Narrator:
-    service = os.environ.get("NARRATION_SERVICE") or Path(sys.argv[0] or "app").stem or "app"
+    program = Path(sys.argv[0] or "app")
+    # ``python -m package`` runs package/__main__.py.
+    name = program.parent.name if program.stem == "__main__" else program.stem
+    service = os.environ.get("NARRATION_SERVICE") or name or "app"
     level = os.environ.get("NARRATION_LEVEL", "info")
     return _make(
         Identity(service, "0", new_instance(service)),

@@ -49,6 +49,7 @@ class Waiters:
 
 def run(steps: Steps[_T], waiters: Waiters) -> _T:
     """Drive a wait in this thread."""
+    __tracebackhide__ = True
     arrived = threading.Event()
 
     def wake() -> None:
@@ -68,6 +69,7 @@ def run(steps: Steps[_T], waiters: Waiters) -> _T:
 
 async def run_async(steps: Steps[_T], waiters: Waiters) -> _T:
     """Drive a wait in the running loop, which other tasks keep using meanwhile."""
+    __tracebackhide__ = True
     loop = asyncio.get_running_loop()
     arrived = asyncio.Event()
     rung = False
