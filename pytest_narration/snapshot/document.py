@@ -95,8 +95,9 @@ def _row(bars: str, shown: Line | str, level: Level) -> list[str]:
     if isinstance(shown, str):
         return [f"{bars}{shown}", *[""] * (width - 1)]
     repeats = f" {times(shown.times)}" if shown.times != 1 else ""
-    action = f"{shown.actor} `{tidy(shown.action)}`" if shown.actor else f"`{tidy(shown.action)}`"
-    row = [bars + cell(shown.lane), action + repeats]
+    # A code span cannot hold a backtick, and a table ends a cell at a bar even inside of one.
+    action = "`" + tidy(shown.action).replace("`", "'").replace("|", "\\|") + "`"
+    row = [bars + cell(shown.lane), f"{cell(shown.actor)} {action}".strip() + repeats]
     if level != "structure":
         row.append(cell(shown.said))
     row.append(" + ".join(shown.channels) or "—")

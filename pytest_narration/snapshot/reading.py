@@ -12,7 +12,7 @@ from .text import uncell
 __all__ = ["Reading", "SaidRow", "is_story", "read"]
 
 _ACTION = re.compile(
-    r"(?:(?P<actor>.*?) )?`(?P<action>[^`]*)`(?: ×(?P<times>\S+))?(?: \((?P<level>\w+)\))?"
+    r"(?:(?P<actor>.*?) )?(?<!\\)`(?P<action>[^`]*)`(?: ×(?P<times>\S+))?(?: \((?P<level>\w+)\))?"
 )
 _BARS = re.compile(r"[│┌├└ ]*")
 
@@ -128,8 +128,8 @@ def _row(line: str, head: list[str]) -> SaidRow | None:
     assert bars is not None, "the pattern matches nothing at all, too"
     return SaidRow(
         lane=uncell(lane[bars.end() :]),
-        actor=found["actor"] or "",
-        action=found["action"],
+        actor=uncell(found["actor"] or ""),
+        action=found["action"].replace("\\|", "|"),
         said=uncell(cells.get("said", "")),
         channel=cells.get("channel", "").strip(),
         job=uncell(cells.get("job", "")),
