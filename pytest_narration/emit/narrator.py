@@ -150,7 +150,8 @@ class Narrator:
             except Exception:  # an integer beyond 64 bits, half of a surrogate pair
                 tail = ""
         if not tail:
-            tail = self._encode_carefully(body, MAX_LINE_BYTES - _HEAD_ROOM - len(bound))
+            room = MAX_LINE_BYTES - _HEAD_ROOM - len(bound)
+            tail = self._encode_carefully(site, context, body, room)
         with self._lock:
             event_id, rest = self._clock.stamp()
             self._seq = seq = self._seq + 1
@@ -170,14 +171,20 @@ class Narrator:
                 pass
         return event_id
 
-    def _encode_carefully(self, body: dict[str, Any], limit: int) -> str:
+    def _encode_carefully(
+        self, site: _CallSite, context: Context | None, body: dict[str, Any], limit: int
+    ) -> str:
         """Encode what may hold secrets, foreign objects or more than fits; ``None`` is left out."""
-        cleaned: dict[str, Any] = {}
+        cleaned: dict[str, Any] = {"human": ""}
         for name, value in body.items():
             if isinstance(value, str):
-                cleaned[name] = self._cut(value)
+                cleaned[name] = "" if name == "human" else self._cut(value)
             elif value is not None:
                 cleaned[name] = value if name == "cause" else self._clean_value(name, value)
+        # Filled once more, with clean values: a secret is then looked for once, in its field.
+        shown = {name: cleaned.get(name) for name in body}
+        human = site.fill(shown) or self._fill(site, shown, context)
+        cleaned["human"] = self._cut(human)
         try:
             encoded = self._encode(cleaned)
         except Exception:  # any field may hold any object of the caller's
@@ -264,7 +271,7 @@ class Narrator:
                 # What an emitter says about itself cannot be overridden by a field; it is kept.
                 kept[f"given_{name}"] = value
             else:
-                kept[name] = None if value is None else REDACTED
+                kept[name] = value if value is None or value == "" else REDACTED
         return kept
 
     def _fill(self, site: _CallSite, fields: dict[str, Any], context: Context | None) -> str:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from pytest_narration.emit import narration_context
 from pytest_narration.emit.identity import Clock, Identity
 from pytest_narration.emit.narrator import Narrator
+from pytest_narration.emit.redaction import Redactor
 from pytest_narration.emit.sink import Sink
 from pytest_narration.event import MAX_LINE_BYTES, Event
 from pytest_narration.wire import decode
@@ -279,6 +280,45 @@ def test_an_emitter_cannot_be_given_another_provenance_by_a_field(say: Any, line
     fields = lines.fields()
     assert (fields["seq"], fields["service"], fields["human"]) == (1, "worker", "Acting")
     assert (fields["given_seq"], fields["given_service"]) == (99, "other")
+
+
+def test_a_value_of_none_is_shown_in_the_sentence_and_left_out_of_the_fields(
+    say: Any, lines: Lines
+) -> None:
+    say("act", "Device {device} of {node}", device=None, node="n-1")
+
+    assert lines.fields()["human"] == "Device None of n-1"
+    assert "device" not in lines.fields()
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    values=st.dictionaries(
+        st.sampled_from(["a", "b", "note", "password", "token"]),
+        st.text(max_size=20)
+        | st.sampled_from(
+            [
+                "Bearer abcdef0123456789",
+                'quoted "x" and \\ back',
+                "line\nbreak",
+                "https://bob:hunter2@example.com/",
+                "sk-" + "a1B2" * 10,
+            ]
+        ),
+        max_size=5,
+    )
+)
+def test_a_field_is_written_as_the_redactor_cleans_it(values: dict[str, str]) -> None:
+    """However many fields an event has, and whichever way it takes through the narrator."""
+    lines = Lines()
+    redactor = Redactor()
+
+    Narrator(Identity("s", "0", "i"), lines).emit("a", "T", "x", "info", None, True, values)
+
+    fields = lines.fields()
+    assert {name: fields.get(name) for name in values} == {
+        name: redactor.clean_value(name, value) for name, value in values.items()
+    }
 
 
 class Hostile:
