@@ -271,7 +271,8 @@ class Narrator:
                 # What an emitter says about itself cannot be overridden by a field; it is kept.
                 kept[f"given_{name}"] = value
             else:
-                kept[name] = value if value is None or value == "" else REDACTED
+                is_empty = value is None or (type(value) is str and not value)
+                kept[name] = value if is_empty else REDACTED
         return kept
 
     def _fill(self, site: _CallSite, fields: dict[str, Any], context: Context | None) -> str:
