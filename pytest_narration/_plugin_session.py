@@ -18,12 +18,13 @@ from ._plugin_judge import policy_of
 from ._plugin_narration import Narration
 from .recorder import Recorder
 
-__all__ = ["Session", "session_of"]
+__all__ = ["Session", "is_in_use", "session_of"]
 
 _KEY = pytest.StashKey["Session"]()
 
 _NO_CLUSTER = """\
-narration_cluster: this project has not said how its services start. Set the ini option \
+narration_cluster: this project has not said how its services start. Describe them in \
+pyproject.toml, in tables [tool.narration.cluster.services.NAME]; or set the ini option \
 narration_cluster = "package.module:factory" to a function that takes the recorder and returns a \
 context manager, which starts the services, feeds the recorder from them and stops them; or \
 override the fixture in conftest.py."""
@@ -98,9 +99,7 @@ class Session:
         """Body of the fixture ``narration_cluster``."""
         __tracebackhide__ = True
         name = self.config.getini("narration_cluster")
-        if not name:
-            raise pytest.UsageError(_NO_CLUSTER)
-        factory = _factory(name)
+        factory = _factory(name) if name else _described(self.config)
         began = self.recorder.mark()
         with _context_manager(name, factory(self.recorder)) as cluster:
             self.spans.append((began, self.recorder.mark()))
@@ -127,6 +126,25 @@ def _recorder() -> Recorder:
     from .explain import waited
 
     return Recorder(explain=waited)
+
+
+def is_in_use(config: pytest.Config) -> bool:
+    """Whether anything of this process asked for narration so far."""
+    return _KEY in config.stash
+
+
+def _described(config: pytest.Config) -> Callable[[Recorder], object]:
+    """Return what starts the services of the project's ``[tool.narration.cluster]``."""
+    __tracebackhide__ = True
+    from .cluster import cluster_settings, configured_cluster
+    from .errors import ConfigurationError
+
+    try:
+        if cluster_settings(config.rootpath).is_empty:
+            raise pytest.UsageError(_NO_CLUSTER)
+        return lambda recorder: configured_cluster(recorder, config.rootpath)
+    except ConfigurationError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def _factory(name: str) -> Callable[[Recorder], object]:

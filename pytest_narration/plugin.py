@@ -73,6 +73,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "module:factory of the fixture narration_cluster; factory(recorder) returns a context "
         "manager that starts and stops the services.",
     )
+    parser.addini(
+        "narration_steps",
+        "Load the library of Gherkin phrases; needs pytest-bdd.",
+        type="bool",
+        default=False,
+    )
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -97,6 +103,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from ._plugin_watch import watch_all
 
         watch_all(config)
+    if config.getini("narration_steps"):
+        from ._plugin_steps import load
+
+        load(config)
     if config.getoption("numprocesses", None):
         # The events are in the workers; their counts arrive here with the reports.
         from ._plugin_receiver import receive
@@ -111,6 +121,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from ._plugin_watch import watch_items
 
         watch_items(config, marked)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Any, scenario: Any) -> None:
+    """Watch the scenario: asynchronous steps run, and failures explain themselves."""
+    from ._plugin_steps import scenario_begins
+
+    scenario_begins(request, feature, scenario)
 
 
 @pytest.fixture
