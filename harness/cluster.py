@@ -24,11 +24,15 @@ from pytest_narration.sources import SseSource
 
 from .launch import Launcher, Service, Spec
 
-__all__ = ["Cluster", "Job", "WorkerHandle", "local_cluster"]
+__all__ = ["Cluster", "Job", "WorkerHandle", "cluster", "docker_cluster", "local_cluster"]
+
+CLUSTER_VARIABLE = "NARRATION_CLUSTER"
 
 _START_SECONDS = 60.0
 _CALL_SECONDS = 10.0
 _SHOWN_LINES = 15
+_PASSED_ON = frozenset({"NARRATION_LEVEL"})
+"""Variables of this process that services in containers see as well."""
 
 
 class Job(NamedTuple):
@@ -57,6 +61,12 @@ class WorkerHandle:
             if worker["worker_id"] == self.worker_id:
                 return dict(worker)
         raise ClusterError(f"the pool has no {self.worker_id}: {status}")
+
+    @property
+    def url(self) -> str:
+        """Where this process reaches it."""
+        facts = self.facts()
+        return self._launcher.worker_url(facts["runs_as"], facts["address"])
 
     def logs(self) -> list[str]:
         """Return its latest lines as its pool manager shows them."""
@@ -354,3 +364,41 @@ def local_cluster(
     }
     launcher = LocalLauncher(recorder, environment)
     return Cluster(recorder, launcher, token=token, nodes=nodes, workers=workers, **options)
+
+
+def docker_cluster(
+    recorder: Recorder,
+    *,
+    nodes: int = 1,
+    workers: int = 1,
+    env: Mapping[str, str] | None = None,
+    client_tokens: Sequence[str] = (),
+    **options: Any,
+) -> Cluster:
+    """Return a cluster of containers, to be entered with ``with``; else like :func:`local_cluster`.
+
+    :param env: the services' environment, beside this process's own ``NARRATION_*``.
+    :raises ClusterError: no engine answers, or it lacks the images; the message says what to do.
+    """
+    from .launch.docker import DockerLauncher
+
+    token = secrets.token_hex(16)
+    environment = {
+        **{name: value for name, value in os.environ.items() if name in _PASSED_ON},
+        "NARRATION_API_TOKEN": token,
+        "NARRATION_CLIENT_TOKENS": ",".join(client_tokens),
+        **(env or {}),
+    }
+    launcher = DockerLauncher(recorder, environment)
+    return Cluster(recorder, launcher, token=token, nodes=nodes, workers=workers, **options)
+
+
+def cluster(recorder: Recorder, **options: Any) -> Cluster:
+    """Return a cluster of what the variable ``NARRATION_CLUSTER`` says: ``process``, ``docker``."""
+    factories = {"process": local_cluster, "docker": docker_cluster}
+    chosen = os.environ.get(CLUSTER_VARIABLE, "process")
+    if chosen not in factories:
+        raise ClusterError(
+            f"{CLUSTER_VARIABLE}={chosen!r}: choose one of {', '.join(sorted(factories))}"
+        )
+    return factories[chosen](recorder, **options)

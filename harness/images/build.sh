@@ -45,13 +45,14 @@ base_image() {
 
 # The context holds only what the images need, so that nothing else makes them build again.
 make_context() {
-  mkdir -p "$CONTEXT"/{code/harness,requirements,wheelhouse/common,wheelhouse/worker}
+  mkdir -p "$CONTEXT"/{requirements,wheelhouse/common,wheelhouse/worker}
   cp -p "$HERE"/requirements/*.txt "$CONTEXT/requirements/"
   cp -p "$ROOT/constraints.txt" "$CONTEXT/requirements/"
   rm -rf "$CONTEXT/code"
-  (cd "$ROOT" && find pytest_narration harness/__init__.py harness/services -type f \
-    ! -path '*/__pycache__/*' -print0 | tar --null -T - -cf -) |
-    { mkdir -p "$CONTEXT/code" && tar -C "$CONTEXT/code" -xf -; }
+  mkdir -p "$CONTEXT/code"
+  (cd "$ROOT" && find pytest_narration/{__init__,errors,event}.py pytest_narration/{emit,schema} \
+    harness/__init__.py harness/services -type f ! -path '*/__pycache__/*' -print0 |
+    tar --null -T - -cf -) | tar -C "$CONTEXT/code" -xf -
 }
 
 # The machine's own pip knows its indexes and certificates; the build then needs no network.
@@ -93,4 +94,5 @@ for service in orchestrator pool-manager worker; do
     --build-arg "BASE_IMAGE=$BASE" --label narration.image=1 --target "$service" \
     --tag "narration/$service:$TAG" --file "$ROOT/harness/Dockerfile" "$CONTEXT"
 done
+docker image prune --force --filter label=narration.image=1 >/dev/null # what these replaced
 docker images --filter label=narration.image=1

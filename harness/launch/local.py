@@ -183,6 +183,15 @@ class LocalService:
         """SIGCONT; see the protocol."""
         self._signal(signal.SIGCONT)
 
+    def partition(self) -> None:
+        """Refuse: all processes of a machine share one network; see the protocol."""
+        raise ClusterError(
+            f"{self.name} is a local process and cannot be cut off by itself: "
+            "put proxies between the services (harness.faults.linked_cluster), or use Docker"
+        )
+
+    heal = partition
+
     def exec(
         self, command: Sequence[str], timeout: float = 10.0
     ) -> subprocess.CompletedProcess[str]:
@@ -287,6 +296,10 @@ class LocalLauncher:
             os.kill(int(pid), number)
         except ProcessLookupError:
             raise ClusterError(f"no process runs as {runs_as}") from None
+
+    def worker_url(self, runs_as: str, address: str) -> str:
+        """Return where a worker is reached; see the protocol."""
+        return f"http://{address}"
 
     def close(self) -> None:
         """Ask all to end, then make sure of each."""

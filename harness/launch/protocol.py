@@ -76,6 +76,15 @@ class Service(Protocol):
     def resume(self) -> None:
         """Let a paused service go on."""
 
+    def partition(self) -> None:
+        """Cut it from the cluster's other nodes; we and its own workers still reach it.
+
+        :raises ClusterError: what the services run in has no network of its own.
+        """
+
+    def heal(self) -> None:
+        """End a partition."""
+
     def exec(self, command: Sequence[str], timeout: float = 10.0) -> CompletedProcess[str]:
         """Run a command where the service runs."""
 
@@ -97,6 +106,13 @@ class Launcher(Protocol):
         """Send a signal to a worker, by what its pool manager says that it runs as.
 
         :raises ClusterError: it does not run any more.
+        """
+
+    def worker_url(self, runs_as: str, address: str) -> str:
+        """Return where this process reaches a worker.
+
+        :param runs_as: what its pool manager says that it runs as.
+        :param address: where its pool manager reaches it.
         """
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from pytest_narration.emit import configure, flush, narrate
 from ..web import MissingToken, Server, Tokens
 from .app import PoolManager
 from .capture import SharedSink
-from .engine import ProcessEngine
+from .engine import Engine, ProcessEngine
 from .settings import Settings, read_settings
 
 VERSION = "0.1.0"
@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def _serve(settings: Settings, tokens: Tokens, sink: SharedSink) -> int:
-    manager = PoolManager(settings, tokens, engine=ProcessEngine(), sink=sink)
+    manager = PoolManager(settings, tokens, engine=_engine(settings), sink=sink)
 
     async def on_bind(address: str, port: int) -> None:
         narrate(
@@ -62,6 +62,8 @@ def _serve(settings: Settings, tokens: Tokens, sink: SharedSink) -> int:
             node_id=settings.node_id,
             pool_id=settings.pool_id,
             address=address,
+            engine_kind=settings.engine,
+            worker_gpus=settings.worker_gpus,
         )
 
     def on_bind_error(address: str, error_kind: str) -> None:
@@ -85,6 +87,20 @@ def _serve(settings: Settings, tokens: Tokens, sink: SharedSink) -> int:
         grace=settings.grace,
         parent_fd=settings.parent_fd,
     ).run()
+
+
+def _engine(settings: Settings) -> Engine:
+    if settings.engine == "process":
+        return ProcessEngine(settings.host)
+    from .containers import DockerEngine
+
+    return DockerEngine(
+        image=settings.worker_image,
+        networks=settings.worker_networks,
+        labels=dict(label.split("=", 1) for label in settings.worker_labels),
+        prefix=settings.worker_prefix,
+        gpus=settings.worker_gpus,
+    )
 
 
 if __name__ == "__main__":

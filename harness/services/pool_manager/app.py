@@ -69,8 +69,6 @@ class PoolManager:
             self._settings,
             arguments=lambda worker_id: [
                 f"--worker-id={worker_id}",
-                f"--host={self._settings.host}",
-                "--port=0",
                 f"--ready-url=http://{reached}/v2/internal/workers/ready",
                 *self._settings.worker_args,
             ],
@@ -183,6 +181,8 @@ class PoolManager:
         worker = self.pool.get(worker_id)
         if worker.state not in ("starting", "ready"):
             raise ApiError("conflict", f"worker {worker_id} is {worker.state}")
+        if self._provisioner is not None:
+            address = self._provisioner.reach(worker_id, address)
         ready = Ready(instance, address, device, model_ref, slots, total or 0, free or 0)
         narrate(
             "worker_ready",

@@ -34,6 +34,9 @@ class Running(Protocol):
     def stderr(self) -> int:
         """Read end of its stderr; whoever reads it closes it."""
 
+    def reach(self, address: str) -> str:
+        """Return where peers reach it, given the address that it says it listens on."""
+
     async def wait(self) -> int:
         """Return its exit status, negative for a signal, as soon as it has ended."""
 
@@ -54,14 +57,22 @@ class Engine(Protocol):
     def spawn(self, worker_id: str, arguments: Sequence[str]) -> Running:
         """Start a worker with these arguments of its command line.
 
+        ``--host``, ``--port`` and ``--parent-fd`` are the engine's business.
+
         :raises OSError: it cannot be started.
         """
 
 
 class ProcessEngine:
-    """Workers as child processes, which end when this process does, however it does."""
+    """Workers as child processes, which end when this process does, however it does.
+
+    :param host: the address that they bind.
+    """
 
     kind = "process"
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self._host = host
 
     def spawn(self, worker_id: str, arguments: Sequence[str]) -> Running:
         """Start ``python -m harness.services.worker``; see :class:`Engine`."""
@@ -72,6 +83,8 @@ class ProcessEngine:
                     sys.executable,
                     "-m",
                     "harness.services.worker",
+                    f"--host={self._host}",
+                    "--port=0",
                     *arguments,
                     f"--parent-fd={lifeline}",
                 ],
@@ -108,6 +121,9 @@ class _Process:
     @property
     def name(self) -> str:
         return f"pid {self._process.pid}"
+
+    def reach(self, address: str) -> str:
+        return address
 
     async def wait(self) -> int:
         return await asyncio.shield(self._ended)

@@ -71,6 +71,11 @@ class Provisioner:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def reach(self, worker_id: str, address: str) -> str:
+        """Return where a worker is reached, given the address that it says it listens on."""
+        running = self._running.get(worker_id)
+        return address if running is None else running.reach(address)
+
     async def _supervise(self, worker: Worker) -> None:
         failures = 0
         while True:

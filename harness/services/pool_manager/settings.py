@@ -23,6 +23,11 @@ class Settings(NamedTuple):
     advertise: str = ""
     heartbeat: float = 1.0
     engine: str = "process"
+    worker_image: str = "narration/worker:latest"
+    worker_networks: tuple[str, ...] = ()
+    worker_labels: tuple[str, ...] = ()
+    worker_prefix: str = ""
+    worker_gpus: bool = False
     require_ram_mb: int = 512
     require_gpu: bool = False
     ready_timeout: float = 60.0
@@ -58,7 +63,27 @@ def read_settings(argv: Sequence[str] | None = None) -> Settings:
     add("--port", type=int, default=usual.port, help="0 lets the kernel choose")
     add("--advertise", default=usual.advertise, help="host name that others reach it by")
     add("--heartbeat", type=float, default=usual.heartbeat, help="seconds between heartbeats")
-    add("--engine", choices=("process",), default=usual.engine, help="what workers run in")
+    add("--engine", choices=("process", "docker"), default=usual.engine, help="what workers run in")
+    add("--worker-image", default=usual.worker_image, help="docker: what their containers run")
+    add(
+        "--worker-network",
+        dest="worker_networks",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="docker: a network of theirs, repeatable; on the first they and we meet",
+    )
+    add(
+        "--worker-label",
+        dest="worker_labels",
+        action="append",
+        default=[],
+        type=_label,
+        metavar="KEY=VALUE",
+        help="docker: a label of their containers, repeatable",
+    )
+    add("--worker-prefix", default=usual.worker_prefix, help="docker: of their containers' names")
+    add("--worker-gpus", action="store_true", help="docker: ask the engine for all GPUs")
     add(
         "--require-ram-mb",
         type=int,
@@ -74,4 +99,12 @@ def read_settings(argv: Sequence[str] | None = None) -> Settings:
     add("--grace", type=float, default=usual.grace, help="seconds for a graceful end")
     add("--parent-fd", type=int, help="pipe that ends with the process that started this one")
     given = vars(parser.parse_args(argv))
-    return Settings(**{**given, "worker_args": tuple(given["worker_args"])})
+    for repeated in ("worker_args", "worker_networks", "worker_labels"):
+        given[repeated] = tuple(given[repeated])
+    return Settings(**given)
+
+
+def _label(text: str) -> str:
+    if not text.partition("=")[1]:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")
+    return text

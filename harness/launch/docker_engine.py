@@ -1,0 +1,101 @@
+"""A Docker engine, found as the docker client finds it: DOCKER_HOST, else the current context.
+
+The launcher and the reaper use it; ``connect`` says what to do when no engine answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from pytest_narration.errors import ClusterError, MissingExtra
+
+__all__ = ["connect", "engine_socket", "gpu_runtime", "why_no_engine"]
+
+_SOCKET = "/var/run/docker.sock"
+_TIMEOUT = 60
+_HELP = """\
+no Docker engine answers at {where}: {error}
+  - start Docker, or point DOCKER_HOST (or `docker context use`) at an engine: ssh:// works too;
+  - on a bare Debian or Ubuntu machine, as root: harness/images/engine.sh start;
+  - or run the same features on local processes: make features"""
+
+
+def connect() -> Any:
+    """Return a ``docker.DockerClient`` whose engine answers.
+
+    :raises ClusterError: none does; the message says what to do.
+    :raises MissingExtra: docker-py is not installed.
+    """
+    try:
+        import docker
+    except ImportError as error:
+        raise MissingExtra("docker", "docker") from error
+    where = os.environ.get("DOCKER_HOST") or _context_host()
+    client = None
+    try:
+        client = (
+            docker.DockerClient(base_url=where, timeout=_TIMEOUT)
+            if where and not os.environ.get("DOCKER_HOST")
+            else docker.from_env(timeout=_TIMEOUT)
+        )
+        client.ping()
+    except Exception as error:  # docker-py, requests and paramiko each have their own tree
+        if client is not None:
+            client.close()
+        shown = where or f"unix://{_SOCKET}"
+        raise ClusterError(_HELP.format(where=shown, error=error)) from error
+    return client
+
+
+def why_no_engine() -> str:
+    """Return in one line why there is no engine, ``""`` when one answers."""
+    try:
+        connect().close()
+    except (ClusterError, MissingExtra) as error:
+        return str(error).splitlines()[0]
+    return ""
+
+
+def gpu_runtime(client: Any) -> bool:
+    """Tell whether the engine can hand GPUs to containers.
+
+    Asked of the engine, because a request without its toolkit fails only when a container starts.
+    """
+    return "nvidia" in client.info().get("Runtimes", {})
+
+
+def engine_socket(client: Any, image: str) -> tuple[str, int]:
+    """Return the engine's socket on its own machine, and the group that may use it.
+
+    :param image: has Python; used to look at the socket where the engine is not on this machine.
+    """
+    host = os.environ.get("DOCKER_HOST") or _context_host() or f"unix://{_SOCKET}"
+    if host.startswith("unix://"):
+        path = Path(host.removeprefix("unix://"))
+        with contextlib.suppress(OSError):
+            found = path.stat()
+            if stat.S_ISSOCK(found.st_mode):
+                return str(path.resolve()), found.st_gid
+    asked = client.containers.run(
+        image,
+        ["-c", "import os; print(os.stat('/engine.sock').st_gid)"],
+        entrypoint="python3",
+        network_mode="none",
+        volumes={_SOCKET: {"bind": "/engine.sock", "mode": "ro"}},
+        remove=True,
+    )
+    return _SOCKET, int(asked)
+
+
+def _context_host() -> str | None:
+    from docker.context import ContextAPI
+
+    try:
+        context = ContextAPI.get_current_context()
+    except Exception:  # a broken config file is the client's business, not ours
+        return None
+    return None if context is None or context.name == "default" else str(context.Host)
