@@ -75,11 +75,7 @@ class DockerEngine:
             "OpenStdin": True,
             "StdinOnce": True,
             "ExposedPorts": {f"{_PORT}/tcp": {}},
-            "NetworkingConfig": {
-                "EndpointsConfig": {
-                    each: {"Aliases": [_alias(name)]} for each in self._networks[:1]
-                }
-            },
+            "NetworkingConfig": {"EndpointsConfig": dict.fromkeys(self._networks[:1], names)},
             "HostConfig": {
                 "NetworkMode": self._networks[0] if self._networks else "default",
                 "PortBindings": {f"{_PORT}/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]},
