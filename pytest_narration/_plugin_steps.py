@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .errors import MissingExtra, StepMistake
+from .errors import MissingExtra, NarrationError, StepMistake
 
 if TYPE_CHECKING:
     from pytest_bdd.parser import Feature, Scenario, Step
@@ -73,8 +73,9 @@ class Scenarios:
         self, request: pytest.FixtureRequest, step_func: Callable[..., Any]
     ) -> None:
         from .steps.loop import is_async
+        from .steps.preparing import phrase_of
 
-        request.node.stash[_COURSE].begin()
+        request.node.stash[_COURSE].begin(is_phrase=phrase_of(step_func) is not None)
         if is_async(step_func):
             self._make_synchronous(step_func)
 
@@ -134,9 +135,10 @@ class Scenarios:
 
         parsers = [context.parser for context in step_function_context_registry.values()]
         where = f"{feature.rel_filename}, line {step.line_number}"
-        exception.args = (undefined(step, parsers, where=where),)
         course = request.node.stash[_COURSE]
-        course.begin()
+        course.begin(is_phrase=True)
+        later = course.scenario.steps[course.position + 1 :]
+        exception.args = (undefined(step, later, parsers, where=where),)
         course.failed(exception)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -146,6 +148,7 @@ class Scenarios:
         report = yield
         course = item.stash.get(_COURSE, None)
         if course is not None and report.failed and call.when == "call" and self._is_narrated:
+            self._shorten(report, call, course)
             text = course.told()
             if not any(name == "narration" for name, _ in report.sections):
                 text += self._lanes()
@@ -159,6 +162,18 @@ class Scenarios:
         finally:
             if _COURSE in item.stash:
                 self.loop.cancel_tasks()
+
+    def _shorten(
+        self, report: pytest.TestReport, call: pytest.CallInfo[None], course: Course
+    ) -> None:
+        """Leave the Python of this library out of a report that explains itself."""
+        from pytest_bdd.exceptions import StepDefinitionNotFoundError
+
+        explained = (NarrationError, StepDefinitionNotFoundError)
+        if not course.is_phrase or self._config.getoption("fulltrace") or call.excinfo is None:
+            return
+        if isinstance(call.excinfo.value, explained) and call.excinfo.value is course.failure:
+            report.longrepr = call.excinfo.getrepr(style="value")
 
     @property
     def _is_narrated(self) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from textwrap import indent
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .parameters import PARAMETERS
 from .phrase import Phrase
@@ -28,32 +28,43 @@ _GIVEN = re.compile(
 )
 
 
-def undefined(step: Step, parsers: Sequence[StepParser], *, where: str) -> str:
+def undefined(
+    step: Step, later: Sequence[Step], parsers: Sequence[StepParser], *, where: str
+) -> str:
     """Return the message for a step that no phrase matches.
 
+    :param later: the scenario's steps after it; those that are undefined too are told along.
     :param parsers: of every step that is defined.
     """
     told = [f"no step is defined for: {step.keyword.strip()} {step.name}", f"  {where}"]
     told += suggestion(step.name, parsers)
     told += ["", "To define it, put this into conftest.py or a module of steps and fill it in:", ""]
-    return "\n".join([*told, indent(stub(step), "    ")])
+    told.append(indent(stub(step), "    "))
+    for other in later:
+        if not any(parser.is_matching(other.name) for parser in parsers):
+            told.append(f"undefined too: {other.keyword.strip()} {other.name}")
+            told += [f"  {line}" for line in suggestion(other.name, parsers)]
+    return "\n".join(told)
 
 
 def suggestion(text: str, parsers: Iterable[StepParser]) -> list[str]:
     """Say which phrases are near, and what keeps the text from being one of them."""
-    nearly: list[str] = []
-    ranked: list[tuple[float, str]] = []
+    nearly: list[tuple[int, int, Phrase, list[str]]] = []
+    ranked: dict[str, float] = {}
     for parser in parsers:
         mistakes = parser.mistakes(text) if isinstance(parser, Phrase) else None
-        if mistakes is not None:
-            nearly.append(_nearly(parser, mistakes))
+        if mistakes is not None and isinstance(parser, Phrase):
+            # Of phrases with as many mistakes the one that says most in its own words is meant.
+            nearly.append((len(mistakes), -len(_bare(parser.text)), parser, mistakes))
             continue
         likeness = SequenceMatcher(None, _masked(text), _bare(parser.name)).ratio()
         if likeness >= _NEAR:
-            ranked.append((likeness, _shown(parser)))
+            ranked[_shown(parser)] = likeness
     if nearly:
-        return nearly[:_SHOWN]
-    best = [shown for _, shown in sorted(ranked, reverse=True)[:_SHOWN]]
+        *_, phrase, mistakes = min(nearly, key=lambda entry: entry[:2])
+        why = mistakes or ["only capitals or spaces differ"]
+        return ["did you mean:", _shown(phrase), *(f"  {mistake}" for mistake in why)]
+    best = sorted(ranked, key=lambda shown: -ranked[shown])[:_SHOWN]
     return ["did you mean:", *best] if best else []
 
 
@@ -84,12 +95,6 @@ def stub(step: Step) -> str:
         f"def _({', '.join(arguments)}):\n"
         f"    raise NotImplementedError\n"
     )
-
-
-def _nearly(parser: Any, mistakes: list[str]) -> str:
-    if not mistakes:
-        return f"nearly: {parser.text}\n  only capitals or spaces differ"
-    return "\n  ".join([f"nearly: {parser.text}", *mistakes])
 
 
 def _shown(parser: StepParser) -> str:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Course"]
 
-_REASON_LINES = 40
 _SHOWN_SECONDS = 0.1
 
 
@@ -26,6 +25,8 @@ class Course:
     seconds: list[float] = field(default_factory=list)
     """How long the steps before it took."""
     failure: BaseException | None = None
+    is_phrase: bool = False
+    """Whether the step that runs is a phrase of the library."""
     _began: float = 0.0
 
     @property
@@ -34,9 +35,10 @@ class Course:
         steps = self.scenario.steps
         return steps[self.position] if 0 <= self.position < len(steps) else None
 
-    def begin(self) -> None:
+    def begin(self, *, is_phrase: bool = False) -> None:
         """Take note that the next step begins."""
         self.position += 1
+        self.is_phrase = is_phrase
         self._began = time.perf_counter()
 
     def passed(self) -> None:
@@ -48,7 +50,7 @@ class Course:
         self.failure = failure
 
     def told(self) -> str:
-        """Return the scenario with a mark before each step, and the reason below the failed one."""
+        """Return the scenario with a mark before each step, and why below the one that failed."""
         name = f"{self.scenario.keyword}: {self.scenario.name}"
         line = f"{self.feature.rel_filename}:{self.scenario.line_number}"
         told = [f"Feature: {self.feature.name}", f"  {name}  ({line})"]
@@ -68,12 +70,9 @@ class Course:
     def _reason(self) -> list[str]:
         if self.failure is None:
             return []
-        text = str(self.failure) or type(self.failure).__name__
-        lines = text.splitlines()
-        if len(lines) > _REASON_LINES:
-            left_out = len(lines) - _REASON_LINES
-            lines = [*lines[:_REASON_LINES], f"… {left_out} more lines above"]
-        return [f"        {line}".rstrip() for line in lines]
+        # The whole of it stands above, where pytest shows what was raised.
+        first = (str(self.failure) or type(self.failure).__name__).partition("\n")[0]
+        return [f"        {first}"]
 
 
 def _below(step: Step) -> list[str]:
