@@ -15,12 +15,27 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+DOCS = EXAMPLES.parent / "docs"
 IGNORED = ("__pycache__", "node_modules", ".pytest_cache")
 UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH")
 IMAGE = "python:3.12-slim"
 INSTALL_SECONDS, RUN_SECONDS = 180, 400
 
 Run = Callable[..., str]
+
+
+def blocks(page: Path, *languages: str) -> Iterator[str]:
+    """Yield the fenced blocks of a page that are in one of the languages."""
+    for language, text in re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.M | re.S):
+        if language in languages:
+            yield text
+
+
+def is_quoted_rightly(page: Path, printed: str) -> bool:
+    """Whether every line of output that a page quotes was printed; `…` is what changes."""
+    quoted = [line for block in blocks(page, "text") for line in block.splitlines()]
+    patterns = [".*".join(map(re.escape, line.strip().split("…"))) for line in quoted]
+    return bool(patterns) and all(re.search(pattern, printed) for pattern in patterns)
 
 
 @pytest.fixture

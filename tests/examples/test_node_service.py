@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import EXAMPLES, Run
+from .conftest import DOCS, EXAMPLES, Run, blocks, is_quoted_rightly
 
 pytestmark = pytest.mark.usefixtures("node")
 
@@ -33,7 +33,9 @@ def test_a_correlation_id_that_is_not_sent_on_names_the_hop(
 ) -> None:
     """The message alone must do: its reader has seen neither the test nor the services."""
     project = copy_of("node-service")
-    without(project / "services" / "shop.js", CORRELATION)
+    readme = project / "README.md"
+    [deleted] = blocks(readme, "js")
+    without(project / "services" / "shop.js", deleted)
 
     printed = run(project, exit_code=1)
 
@@ -42,6 +44,8 @@ def test_a_correlation_id_that_is_not_sent_on_names_the_hop(
     assert "shop's correlation 'order-1'" in printed
     assert "hint: send the id on with every call" in printed
     assert "2 failed" in printed
+    assert is_quoted_rightly(readme, printed)
+    assert is_quoted_rightly(DOCS / "node.md", printed)
 
 
 def test_a_job_id_that_is_not_sent_on_names_the_hop(

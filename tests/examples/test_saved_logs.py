@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import EXAMPLES, Run
+from .conftest import DOCS, EXAMPLES, Run, is_quoted_rightly
 
 
 def test_logs_of_four_loggers_that_kubectl_saved_hang_together(run: Run) -> None:
@@ -37,6 +37,20 @@ def test_request_ids_that_change_name_each_hop(run: Run, copy_of: Callable[[str]
     assert "correlation id lost between frontend and payment" in printed
     assert "correlation id lost between payment and warehouse" in printed
     assert "with 'r-cart' instead of 'r-1001'" in printed
+
+
+def test_a_request_id_that_changes_is_told_as_the_pages_say(
+    run: Run, copy_of: Callable[[str], Path]
+) -> None:
+    project = copy_of("kubernetes-logs")
+    path = project / "logs" / "warehouse.log"
+    path.write_text(path.read_text().replace("request_id=r-1002", "request_id=r-9999"))
+
+    printed = run(project, exit_code=1)
+
+    assert is_quoted_rightly(project / "README.md", printed)
+    assert is_quoted_rightly(DOCS / "kubernetes.md", printed)
+    assert "correlation_id: expected 'r-1002', found 'r-1001'" in printed
 
 
 def test_a_log_that_docker_compose_saved_hangs_together(run: Run) -> None:
