@@ -30,6 +30,7 @@ JOB = ("job", "parent_job", "correlation")
 """Roles of ids that an event carries beside what it says."""
 
 _INSTANCE = "instance"
+_TASK = "branch"
 _FIRST_KINDS = (_INSTANCE, "job", "correlation", "session", "task", "worker", "node", "pool")
 """When fields of several kinds carry one id, the first of these names it."""
 
@@ -39,6 +40,9 @@ def slots_of(node: Node, said: Iterable[Piece]) -> tuple[Slot, ...]:
     slots: list[Slot] = []
     if node.instance is not None:
         slots.append(Slot(_INSTANCE, _INSTANCE, node.instance))
+    if node.task is not None:
+        # Never shown, and often made up; what tells events apart is which of them share one.
+        slots.append(Slot("task", _TASK, f"{_TASK} {node.task}"))
     slots += [
         Slot(f"said {number:03}", piece.kind, piece.value)
         for number, piece in enumerate(said)

@@ -7,9 +7,9 @@ in which the story mentions them.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Iterator, Sequence
 
+from .choice import Choice
 from .items import Item, Job, Lane, Line
 from .links import Links
 from .loops import Cell, Part, Told, collapsed, items_of, line_cell, parallel_cell
@@ -94,7 +94,7 @@ class Teller:
                 words = tuple(_comparable(piece) for piece in said)
                 label = (
                     *(node.service, node.actor, node.action, node.template or "", words),
-                    *(node.level, node.channels, node.task or ""),
+                    *(node.level, node.channels),
                 )
             of.append(labels.setdefault(label, len(labels)))
         rank = {number: rank for rank, (_, number) in enumerate(sorted(labels.items()))}
@@ -119,9 +119,6 @@ class Teller:
                 near[position[value]].append((kind_of[role], node))
         return Partition(ranks, near)
 
-    def _colour(self, node: int) -> tuple[int, int]:
-        return self._ranks[node], self._partition.colour[node]
-
     # Order
 
     def _walk(self, shapes: Iterable[Shape]) -> list[Cell]:
@@ -142,17 +139,9 @@ class Teller:
 
     def _branches(self, fork: Fork) -> Iterator[list[Cell]]:
         """Tell the branches, by their words first and by structure where words are equal."""
-        words = [(self._words(branch), n) for n, branch in enumerate(fork.branches)]
-        heap = [(key, self._face(fork.branches[n]), n) for key, n in words]
-        heapq.heapify(heap)
-        while heap:
-            key, face, n = heapq.heappop(heap)
-            fresh = self._face(fork.branches[n])
-            if fresh != face:
-                # Telling another branch told this one apart; colours only grow.
-                heapq.heappush(heap, (key, fresh, n))
-                continue
-            yield collapsed(self._walk(fork.branches[n]))
+        entries = [(tuple(self._words(branch)), branch) for branch in fork.branches]
+        for branch in Choice(entries, self._face):
+            yield collapsed(self._walk(branch))
 
     def _words(self, shapes: Iterable[Shape]) -> list[int]:
         """Return ranks that sort branches like their lines."""
@@ -167,14 +156,15 @@ class Teller:
                     found += key
         return found
 
-    def _face(self, shapes: Sequence[Shape]) -> tuple[int, int]:
-        """Return the colour that stands for a branch."""
+    def _face(self, shapes: Sequence[Shape]) -> int:
+        """Return the colour that stands for a branch: of what it begins with."""
         shape = shapes[0]
         if isinstance(shape, int):
-            return self._colour(shape)
+            return self._partition.colour[shape]
         if isinstance(shape, Tangle):
-            return min(map(self._colour, shape.nodes))
-        return min(map(self._face, shape.branches))
+            first = min(self._ranks[node] for node in shape.nodes)
+            return max(self._partition.colour[n] for n in shape.nodes if self._ranks[n] == first)
+        return max(map(self._face, shape.branches))
 
     def _untangled(self, nodes: list[int]) -> Iterator[int]:
         """Order a tangle: the longest line of work first, others where they are needed.
@@ -182,47 +172,31 @@ class Teller:
         A short branch that joins, such as a cancellation, stands right before what it led to.
         """
         inside = set(nodes)
+        causes = {n: [b for b in self._before[n] if b in inside] for n in nodes}
         length: dict[int, int] = {}
         for node in nodes:
             # Runs of one point count once: how long a loop ran must not turn the story around.
             length[node] = max(
-                (length[b] + (self._ranks[b] != self._ranks[node]) for b in self._before[node]
-                 if b in inside),
+                (length[c] + (self._ranks[c] != self._ranks[node]) for c in causes[node]),
                 default=0,
-            )  # fmt: skip
+            )
+        colour = self._partition.colour.__getitem__
+
+        def choice(found: Iterable[int]) -> Choice[int]:
+            return Choice((((-length[n], self._ranks[n]), n) for n in found), colour)
+
         done: set[int] = set()
-
-        def key(node: int) -> tuple[int, int, int, int]:
-            return (-length[node], *self._colour(node), node)
-
-        def heap(found: Iterable[int]) -> list[tuple[int, int, int, int]]:
-            keys = [key(node) for node in found]
-            heapq.heapify(keys)
-            return keys
-
-        def pop(keys: list[tuple[int, int, int, int]]) -> int | None:
-            while keys:
-                found = heapq.heappop(keys)
-                node = found[-1]
-                if node in done:
-                    continue
-                if key(node) == found:
-                    return node
-                heapq.heappush(keys, key(node))
-            return None
-
-        last = heap(n for n in nodes if not any(f in inside for f in self._after[n]))
-        while (end := pop(last)) is not None:
-            stack = [(end, heap(b for b in self._before[end] if b in inside))]
+        for end in choice(n for n in nodes if inside.isdisjoint(self._after[n])):
+            stack = [(end, choice(causes[end]))]
             while stack:
-                node, causes = stack[-1]
-                cause = pop(causes)
+                node, left = stack[-1]
+                cause = next((c for c in left if c not in done), None)
                 if cause is None:
                     stack.pop()
                     done.add(node)
                     yield node
                 else:
-                    stack.append((cause, heap(b for b in self._before[cause] if b in inside)))
+                    stack.append((cause, choice(causes[cause])))
 
     # Words
 

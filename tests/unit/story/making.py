@@ -86,6 +86,7 @@ def renamed(events: list[Event], seed: int) -> list[Event]:
                 job_id=fresh(event.job_id),
                 parent_job_id=fresh(event.parent_job_id),
                 worker_id=fresh(event.worker_id),
+                task_id=fresh(event.task_id),
                 span_id=fresh(event.span_id),
                 parent_span_id=fresh(event.parent_span_id),
                 cause=tuple(str(fresh(c)) for c in event.cause),

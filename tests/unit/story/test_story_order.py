@@ -141,6 +141,29 @@ def test_of_two_equal_jobs_the_one_that_fails_is_told_apart_by_what_follows() ->
     assert len(stories) == 1
 
 
+def test_equal_branches_keep_their_order_from_one_block_to_the_next() -> None:
+    """Either worker may come first, but whoever did comes first again."""
+    stories = set()
+    for seed in range(20):
+        world = World(seed)
+        workers = [world.id(), world.id()]
+        last = world.say("a", "begin", job_id="j")
+        for action in ("load", "drive", "unload"):
+            sides = [
+                world.say("a", action, "By {worker_id}", worker_id=w, task_id=w, cause=cause(last))
+                for w in workers
+            ]
+            last = world.say("a", f"{action}_done", job_id="j", cause=cause(*sides))
+        random.Random(seed).shuffle(world.events)
+        stories.add(told(Story.of(world.events)))
+    assert len(stories) == 1
+    (story,) = stories
+    assert [line.split("By ")[1][:8] for line in story.splitlines() if "By " in line][:6] == [
+        "worker#1",
+        "worker#2",
+    ] * 3
+
+
 def test_a_cancellation_stands_before_what_it_led_to() -> None:
     """It joins the job from outside: alphabetical order would tell it first."""
     world = World()
