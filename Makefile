@@ -9,7 +9,14 @@ PYTEST := $(BIN)/python -m pytest
 REPORT := report
 
 .DEFAULT_GOAL := help
-.PHONY: help setup features test lint types check bench clean
+.PHONY: help setup features test images lint types check bench clean
+
+# What the features run on: `process`, or `docker` after `make images`.
+CLUSTER ?= process
+ON_process :=
+# Scenarios that reach for the worker's process or address by themselves stay on processes.
+ON_docker  := -o narration_cluster=harness.cluster:docker_cluster \
+  -k 'not crash and not inner_services and not handed_an_unusable'
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,12 +34,16 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 features: $(READY) ## Start the cluster, run the Gherkin features with narration coverage, write the report
-	$(PYTEST) tests/scenarios --narration-coverage --narration-fail-under=80 \
+	$(if $(filter process docker,$(CLUSTER)),,$(error CLUSTER=$(CLUSTER): choose process or docker))
+	$(PYTEST) tests/scenarios $(ON_$(CLUSTER)) --narration-coverage --narration-fail-under=80 \
 	  --narration-report=term-missing --narration-report=html:$(REPORT)/narration \
 	  --narration-report=markdown:$(REPORT)/narration.md --narration-report=json:$(REPORT)/narration.json $(ARGS)
 
 test: $(READY) ## Run all tests, the features among them
 	@$(PYTEST) $(ARGS)
+
+images: $(READY) ## Build the cluster's Docker images; what did not change is not built again
+	@harness/images/build.sh $(BIN)/python
 
 lint: $(READY) ## Check style, format and the direction of imports
 	$(BIN)/ruff check .
