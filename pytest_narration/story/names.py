@@ -35,7 +35,7 @@ _FIRST_KINDS = (_INSTANCE, "job", "correlation", "session", "task", "worker", "n
 """When fields of several kinds carry one id, the first of these names it."""
 
 
-def slots_of(node: Node, said: Iterable[Piece]) -> tuple[Slot, ...]:
+def slots_of(node: Node, said: Iterable[Piece]) -> list[Slot]:
     """Return the ids of an event with their roles, in the order in which they are named."""
     slots: list[Slot] = []
     if node.instance is not None:
@@ -51,7 +51,7 @@ def slots_of(node: Node, said: Iterable[Piece]) -> tuple[Slot, ...]:
     for role, value in zip(JOB, (node.job, node.parent_job, node.correlation), strict=True):
         if value is not None:
             slots.append(Slot(role, role.removeprefix("parent_"), value))
-    return tuple(slots)
+    return slots
 
 
 class Naming:

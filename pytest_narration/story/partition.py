@@ -20,10 +20,11 @@ class Partition:
     """Colours of vertices; a vertex's colour only ever grows.
 
     :param ranks: the first colour of each vertex, from 0.
-    :param neighbours: for each vertex ``(kind of edge, neighbour)``.
+    :param neighbours: for each vertex its edges, each as one number: the kind of the edge times
+        the count of vertices, plus the neighbour.
     """
 
-    def __init__(self, ranks: Sequence[int], neighbours: Sequence[list[tuple[int, int]]]) -> None:
+    def __init__(self, ranks: Sequence[int], neighbours: Sequence[list[int]]) -> None:
         self.colour = list(ranks)
         self._neighbours = neighbours
         self._cells: dict[int, set[int]] = {}
@@ -62,15 +63,17 @@ class Partition:
     def _touched(self, splitter: int) -> list[tuple[int, dict[tuple[int, ...], set[int]]]]:
         """Group what neighbours the splitter, cell by cell, by how it does."""
         kinds: dict[int, list[int]] = {}
+        count = len(self.colour)
         for vertex in self._cells[splitter]:
-            for kind, neighbour in self._neighbours[vertex]:
-                kinds.setdefault(neighbour, []).append(kind)
+            for edge in self._neighbours[vertex]:
+                neighbour = edge % count
+                # Vertices that nothing could tell apart any more are not worth the work.
+                if len(self._cells[self.colour[neighbour]]) > 1:
+                    kinds.setdefault(neighbour, []).append(edge - neighbour)
         cells: dict[int, dict[tuple[int, ...], set[int]]] = {}
         for vertex, found in kinds.items():
-            cell = self.colour[vertex]
-            if len(self._cells[cell]) > 1:
-                found.sort()
-                cells.setdefault(cell, {}).setdefault(tuple(found), set()).add(vertex)
+            found.sort()
+            cells.setdefault(self.colour[vertex], {}).setdefault(tuple(found), set()).add(vertex)
         return sorted(cells.items(), key=lambda entry: entry[0])
 
     def _split(

@@ -13,7 +13,7 @@ from .choice import Choice
 from .items import Item, Job, Lane, Line
 from .links import Links
 from .loops import Cell, Part, Told, collapsed, items_of, line_cell, parallel_cell
-from .names import JOB, Naming, slots_of
+from .names import JOB, Naming, Slot, slots_of
 from .nodes import CHANNELS, Node
 from .partition import Partition
 from .redaction import Redactions
@@ -42,8 +42,11 @@ class Teller:
         kept: dict[tuple[Piece, ...], tuple[Piece, ...]] = {}
         said = (pieces(n.template, n.values, n.text, redactions) for n in nodes)
         self._said = [kept.setdefault(found, found) for found in said]
+        shared: dict[Slot, Slot] = {}
         self._slots = [
-            slots_of(node, found) if node.is_shown else ()
+            tuple([shared.setdefault(slot, slot) for slot in slots_of(node, found)])
+            if node.is_shown
+            else ()
             for node, found in zip(nodes, self._said, strict=True)
         ]
         self._ranks = self._ranked()
@@ -109,14 +112,15 @@ class Teller:
         position = {value: len(self._nodes) + n for n, value in enumerate(ids)}
         roles = sorted({slot.role for slots in self._slots for slot in slots})
         kind_of = {role: _EFFECTS + 1 + n for n, role in enumerate(roles)}
-        near: list[list[tuple[int, int]]] = [[] for _ in ranks]
+        count = len(ranks)
+        near: list[list[int]] = [[] for _ in ranks]
         for node, slots in enumerate(self._slots):
             edges = near[node]
-            edges += [(_CAUSES, other) for other in self._before[node]]
-            edges += [(_EFFECTS, other) for other in self._after[node]]
+            edges += [_CAUSES * count + other for other in self._before[node]]
+            edges += [_EFFECTS * count + other for other in self._after[node]]
             for role, _, value in slots:
-                edges.append((kind_of[role], position[value]))
-                near[position[value]].append((kind_of[role], node))
+                edges.append(kind_of[role] * count + position[value])
+                near[position[value]].append(kind_of[role] * count + node)
         return Partition(ranks, near)
 
     # Order
