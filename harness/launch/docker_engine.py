@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import stat
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ __all__ = ["connect", "engine_socket", "gpu_runtime", "why_no_engine"]
 
 _SOCKET = "/var/run/docker.sock"
 _TIMEOUT = 60
+_ANY_VERSION = "1.41"
 _HELP = """\
 no Docker engine answers at {where}: {error}
   - start Docker, or point DOCKER_HOST (or `docker context use`) at an engine: ssh:// works too;
@@ -34,21 +36,22 @@ def connect() -> Any:
         import docker
     except ImportError as error:
         raise MissingExtra("docker", "docker") from error
-    where = os.environ.get("DOCKER_HOST") or _context_host()
-    client = None
+    where = os.environ.get("DOCKER_HOST")
+    context = None if where else _context_host()
     try:
-        client = (
-            docker.DockerClient(base_url=where, timeout=_TIMEOUT)
-            if where and not os.environ.get("DOCKER_HOST")
-            else docker.from_env(timeout=_TIMEOUT)
-        )
-        client.ping()
+        _try_socket(where or context or f"unix://{_SOCKET}")
+        options = {"base_url": context} if context else docker.utils.kwargs_from_env()
+        # Without a version the constructor asks for one, and nobody closes what it opened when
+        # the answer does not come.
+        probe = docker.APIClient(version=_ANY_VERSION, timeout=_TIMEOUT, **options)
+        try:
+            probe.version(api_version=False)
+        finally:
+            probe.close()
+        return docker.DockerClient(timeout=_TIMEOUT, **options)
     except Exception as error:  # docker-py, requests and paramiko each have their own tree
-        if client is not None:
-            client.close()
-        shown = where or f"unix://{_SOCKET}"
+        shown = where or context or f"unix://{_SOCKET}"
         raise ClusterError(_HELP.format(where=shown, error=error)) from error
-    return client
 
 
 def why_no_engine() -> str:
@@ -89,6 +92,14 @@ def engine_socket(client: Any, image: str) -> tuple[str, int]:
         remove=True,
     )
     return _SOCKET, int(asked)
+
+
+def _try_socket(host: str) -> None:
+    """Connect to a Unix socket: docker-py would leave open what cannot be connected."""
+    if host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_TIMEOUT)
+            probe.connect(host.removeprefix("unix://"))
 
 
 def _context_host() -> str | None:
