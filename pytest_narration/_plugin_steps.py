@@ -36,7 +36,8 @@ def load(config: pytest.Config) -> None:
         config.pluginmanager.import_plugin(LIBRARY)
     except MissingExtra as error:
         raise pytest.UsageError(f"ini option narration_steps: {error}") from error
-    if not config.pluginmanager.has_plugin("pytest-bdd"):
+    hook = getattr(config.hook, "pytest_bdd_before_step", None)
+    if hook is None or not hook.has_spec():
         raise pytest.UsageError(
             "ini option narration_steps needs the plugin pytest-bdd, which is installed and not "
             "loaded: run pytest with -p pytest_bdd.plugin, or without -p no:pytest-bdd"

@@ -20,6 +20,11 @@ class ProcessService(Service):
     _process: ProcessSource | None = None
 
     @property
+    def pid(self) -> int | None:
+        """Its process, also when that has ended; ``None`` before the first start."""
+        return self._process.pid if self._process else None
+
+    @property
     def returncode(self) -> int | None:
         """Its exit code, negative for a signal; ``None`` while it runs."""
         return self._process.returncode if self._process else None

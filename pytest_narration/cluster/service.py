@@ -45,6 +45,11 @@ class Service:
         return self._places.url(self.settings)
 
     @property
+    def pid(self) -> int | None:
+        """Its process on this machine, ``None`` when it has none."""
+        return None
+
+    @property
     def returncode(self) -> int | None:
         """Its exit code, negative for a signal; ``None`` while it runs, or when none is known."""
         return None

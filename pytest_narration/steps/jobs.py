@@ -32,10 +32,10 @@ def _id_at(path: JsonPath, narration_scene: Scene) -> None:
 
 @given(
     "a job's stream is at {string}",
-    example='Given a job\'s stream is at "/tasks/${job_id}/events"',
+    example='Given a job\'s stream is at "/tasks/{job_id}/events"',
 )
 def _stream_at(path: str, narration_scene: Scene) -> None:
-    """Say where jobs have their streams.
+    """Say where jobs have their streams; ``{job_id}`` stands for the job's id.
 
     Otherwise it is the answer's ``sse_url`` or ``stream_url``, else where the job was sent plus
     ``/<job id>/stream``.
@@ -79,11 +79,14 @@ def _many(clients: int, path: str, docstring: str, narration_scene: Scene) -> No
     """Submit jobs at the same time and read all streams to their ends; ``${n}`` numbers them."""
     scene = narration_scene
 
+    if clients < 1:
+        raise StepMistake(f"{clients} clients are none: write at least 1")
+
     def submit(number: int) -> None:
         scene.submit(path, Body.json(parsed(docstring.replace("${n}", str(number)))))
 
     scene.narration.mark()  # made before the threads ask for it
-    with ThreadPoolExecutor(min(max(clients, 1), 64)) as pool:
+    with ThreadPoolExecutor(min(clients, 64)) as pool:
         list(pool.map(submit, range(1, clients + 1)))
     jobs = scene.jobs[len(scene.jobs) - clients :]
     streams = [scene.open_stream(job.stream_url, job_id=job.job_id) for job in jobs]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..coverage.catalog import ANYONE, template_regex
-from ..errors import StepFailed, StepMistake
+from ..errors import EmitterDied, StepFailed, StepMistake, WaitTimeout
 from ..event import Event
 from ..pattern import Pattern, any_of, containing, event, regex
 from ..recorder import Record, Waited
+from .chronology import Chronology
 from .selection import Selection
 from .values import Expected
 
@@ -143,12 +144,58 @@ class Observed:
 
     def _wait_for_many(self, where: dict[str, Any], amount: Expected, timeout: float) -> None:
         least = int(amount.operands[0]) + (amount.word == "more than")
-        from ..errors import WaitTimeout
-
         try:
             self._scene.narration.wait_for(event(**where) * max(least, 1), timeout=timeout)
         except WaitTimeout:
             return  # counted and told by the caller
+
+    def now(self, *described: Selection) -> tuple[Chronology, list[list[Record]]]:
+        """Return the order of what came so far, and the sightings that each description means."""
+        narration = self._scene.narration
+        stop = narration.mark()
+        view = narration.until(stop)
+        found = [_once(view.records(**self.where(each))) for each in described]
+        return Chronology(view.records()), found
+
+    def until(
+        self,
+        judge: Callable[[Chronology, list[list[Record]]], bool],
+        described: Sequence[Selection],
+        wanted: str,
+        *,
+        extra: float = 0.0,
+    ) -> None:
+        """Wait until what came satisfies the judge.
+
+        :param extra: seconds beyond the scenario's patience.
+        :raises StepFailed: it does not in time.
+        """
+        __tracebackhide__ = True
+        began = time.monotonic()
+        narration = self._scene.narration
+        deadline = began + self._scene.patience + extra
+        while True:
+            mark = narration.mark()
+            chronology, records = self.now(*described)
+            if all(records) and judge(chronology, records):
+                return
+            try:
+                left = deadline - time.monotonic()
+                narration.recorder.wait_for(event(), since=mark, timeout=max(left, 0.0))
+            except (WaitTimeout, EmitterDied):
+                break
+        missing = [each for each, found in zip(described, records, strict=True) if not found]
+        if missing:
+            # The wait fails at once, with the nearest miss of the one that did not come.
+            self.wait(missing[0], 0.0)
+        came = sorted((r for found in records for r in found), key=lambda record: record.index)
+        reason = "all of them came, and not as expected"
+        where = self.where(described[-1])
+        raise StepFailed(self.told(wanted, reason, where, came, began))
+
+    def shown(self, wanted: str, records: list[Record], described: Selection) -> str:
+        """Return the text of an expectation that these records break."""
+        return self.told(wanted, f"{len(records)} came", self.where(described), records, 0.0)
 
     def told(
         self,

@@ -1,14 +1,20 @@
 """Order and latency: what comes before what, and how soon.
 
-Time is measured by arrival at the test, which is right for running services. For recorded logs, and
-where services buffer their output, say ``by their timestamps``: then the clocks of the services
-count.
+Lines of different services may arrive in any order. So order rests on what the services say: the
+numbers of their lines and the causes that they name, as in a story; where they say neither, on
+their timestamps; and on arrival where there is nothing else. Latency is measured by arrival at the
+test, or, with ``by their timestamps``, by the services' clocks: right for recorded logs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 
+from ..errors import StepFailed, StepMistake
+from ..pattern.clock import moment
+from ..recorder import Record
+from .chronology import Chronology
 from .observed import Observed
 from .phrase import then
 from .scene import Scene
@@ -21,33 +27,8 @@ from .tables import Table, column
     example='Then the event "reserved" of "stock" comes before the event "paid" of "bank"',
 )
 def _before(first: Selection, second: Selection, narration_scene: Scene) -> None:
-    """Wait for the first event, and after it for the second."""
-    observed = Observed(narration_scene)
-    observed.wait_pattern(observed.pattern(first) >> observed.pattern(second))
-
-
-@then(
-    "no {events} comes before {event}",
-    example='Then no event "shipped" comes before the event "paid"',
-)
-def _not_before(unwanted: Selection, wanted: Selection, narration_scene: Scene) -> None:
-    """Wait for an event; none of the others must have come by then."""
-    observed = Observed(narration_scene)
-    observed.wait_pattern(~observed.pattern(unwanted) >> observed.pattern(wanted))
-
-
-@then(
-    "no {events} comes between {event} and {event}",
-    example='Then no event "retry" comes between the event "reserved" and the event "paid"',
-)
-def _not_between(
-    unwanted: Selection, first: Selection, last: Selection, narration_scene: Scene
-) -> None:
-    """Wait for the first event, and then for the last, with none of the others in between."""
-    observed = Observed(narration_scene)
-    observed.wait_pattern(
-        observed.pattern(first) >> ~observed.pattern(unwanted) >> observed.pattern(last)
-    )
+    """Wait for both events, the first of which must have happened before the second."""
+    _in_this_order(narration_scene, [first, second])
 
 
 @then(
@@ -60,10 +41,18 @@ def _not_between(
     """,
 )
 def _in_order(datatable: Table, narration_scene: Scene) -> None:
-    """Wait for each event after the one before; others may come in between."""
-    observed = Observed(narration_scene)
-    steps = [observed.pattern(selection(text)) for text in column(datatable, heading="event")]
-    observed.wait_pattern(reduce(lambda one, other: one >> other, steps))
+    """Wait for all events, each of which must have happened after the one above it."""
+    events = [selection(text) for text in column(datatable, heading="event")]
+    _in_this_order(narration_scene, events)
+
+
+def _in_this_order(scene: Scene, described: Sequence[Selection]) -> None:
+    observed = Observed(scene)
+
+    def chained(chronology: Chronology, records: Sequence[Sequence[Record]]) -> bool:
+        return chronology.chain(records) is not None
+
+    observed.until(chained, described, "\n  then ".join(each.text for each in described))
 
 
 @then(
@@ -78,7 +67,47 @@ def _in_any_order(datatable: Table, narration_scene: Scene) -> None:
     """Wait until each of the events has come."""
     observed = Observed(narration_scene)
     every = [observed.pattern(selection(text)) for text in column(datatable, heading="event")]
+    if not every:
+        raise StepMistake("the table has no event; it takes one in each row")
     observed.wait_pattern(reduce(lambda one, other: one & other, every))
+
+
+@then(
+    "no {events} comes before {event}",
+    example='Then no event "shipped" comes before the event "paid"',
+)
+def _not_before(unwanted: Selection, wanted: Selection, narration_scene: Scene) -> None:
+    """Wait for an event, and until everything is quiet; none of the others may be earlier."""
+    observed = Observed(narration_scene)
+    observed.wait(wanted)
+    observed.settled()
+    chronology, (bad, good) = observed.now(unwanted, wanted)
+    if not any(all(not chronology.precedes(b, g) for b in bad) for g in good):
+        earlier = [b for b in bad if chronology.precedes(b, good[0])]
+        raise StepFailed(observed.shown(f"no {unwanted} before {wanted}", earlier, unwanted))
+
+
+@then(
+    "no {events} comes between {event} and {event}",
+    example='Then no event "retry" comes between the event "reserved" and the event "paid"',
+)
+def _not_between(
+    unwanted: Selection, first: Selection, last: Selection, narration_scene: Scene
+) -> None:
+    """Wait for the first event and then the last, with none of the others in between."""
+    _in_this_order(narration_scene, [first, last])
+    observed = Observed(narration_scene)
+    observed.settled()
+    chronology, (bad, begins, ends) = observed.now(unwanted, first, last)
+    between = [
+        [b for b in bad if chronology.is_chain([one, b, other])]
+        for one in begins
+        for other in ends
+        if chronology.precedes(one, other)
+    ]
+    if all(between):
+        wanted = f"no {unwanted} between {first} and {last}"
+        raise StepFailed(observed.shown(wanted, between[0] if between else [], unwanted))
 
 
 @then(
@@ -86,10 +115,8 @@ def _in_any_order(datatable: Table, narration_scene: Scene) -> None:
     example='Then the event "paid" follows the event "placed" within 2 s',
 )
 def _follows(later: Selection, earlier: Selection, limit: float, narration_scene: Scene) -> None:
-    """Wait for the earlier event, and then so long, at most, for the later one."""
-    observed = Observed(narration_scene)
-    pattern = observed.pattern(earlier) >> observed.pattern(later).within(limit)
-    observed.wait_pattern(pattern, narration_scene.patience + limit)
+    """Wait for both events, the later of which must have arrived so soon after the other."""
+    _soon(narration_scene, earlier, later, limit, "arrival")
 
 
 @then(
@@ -100,9 +127,19 @@ def _follows_by_clock(
     later: Selection, earlier: Selection, limit: float, narration_scene: Scene
 ) -> None:
     """Compare when the services say that the events happened."""
-    observed = Observed(narration_scene)
-    limited = observed.pattern(later).within(limit, by="timestamp")
-    observed.wait_pattern(observed.pattern(earlier) >> limited, narration_scene.patience + limit)
+    _soon(narration_scene, earlier, later, limit, "timestamp")
+
+
+def _soon(scene: Scene, earlier: Selection, later: Selection, limit: float, by: str) -> None:
+    def soon(chronology: Chronology, records: Sequence[Sequence[Record]]) -> bool:
+        return any(
+            chronology.precedes(one, other) and _apart(one, other, by) <= limit
+            for one in records[0]
+            for other in records[1]
+        )
+
+    wanted = f"{later}\n  at most {limit:g} s after {earlier}, by {by}"
+    Observed(scene).until(soon, [earlier, later], wanted, extra=limit)
 
 
 @then(
@@ -112,11 +149,31 @@ def _follows_by_clock(
 def _each_answered(
     earlier: Selection, later: Selection, limit: float, narration_scene: Scene
 ) -> None:
-    """Wait until everything is quiet; in each request every such event must have had its answer."""
-    from ..pattern import existence, response
-
+    """Wait until everything is quiet; in its own request every such event must have its answer."""
     observed = Observed(narration_scene)
+    observed.wait(earlier)
     observed.settled()
-    cause, effect = observed.pattern(earlier), observed.pattern(later)
-    answered = response(cause, effect, within=limit, per="correlation_id")
-    observed.wait_pattern(existence(cause) & answered, 0.0)
+    chronology, (causes, answers) = observed.now(earlier, later)
+    lonely = [
+        cause
+        for cause in causes
+        if not any(
+            answer.event.correlation_id == cause.event.correlation_id
+            and chronology.precedes(cause, answer)
+            and _apart(cause, answer, "arrival") <= limit
+            for answer in answers
+        )
+    ]
+    if lonely:
+        wanted = f"each {earlier} followed by {later} within {limit:g} s; not followed are:"
+        raise StepFailed(observed.shown(wanted, lonely, later))
+
+
+def _apart(one: Record, other: Record, by: str) -> float:
+    """Return the seconds between two events; arrival may have swapped them."""
+    try:
+        return abs(moment(other, by) - moment(one, by))
+    except ValueError as error:
+        raise StepMistake(
+            f"{one.event.action} or {other.event.action} has no timestamp to measure by"
+        ) from error

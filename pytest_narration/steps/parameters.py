@@ -60,7 +60,7 @@ _ALL = (
         "a text in quotes, double or single",
         ('"checkout"', "'a \"quoted\" word'", '"${job_id}"', '""'),
     ),
-    Parameter("int", r"\d+", int, "a whole number", ("3", "202")),
+    Parameter("int", r"-?\d+", int, "a whole number", ("3", "202")),
     Parameter("number", NUMBER, lambda text: float(text), "a number", ("3", "99.5")),
     Parameter(
         "duration",

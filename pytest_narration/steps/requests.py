@@ -181,8 +181,8 @@ def _at_once(scene: Scene, method: str, path: str, times: int, text: str | None)
             body = Body.json(parsed(text.replace("${n}", str(number))))
         scene.send(method, path.replace("${n}", str(number)), body)
 
-    if not times:
-        raise StepMistake("0 requests at the same time are none: write at least 1")
+    if times < 1:
+        raise StepMistake(f"{times} requests at the same time are none: write at least 1")
     scene.narration.mark()  # made before the threads ask for it
     with ThreadPoolExecutor(min(times, _MOST_AT_ONCE)) as pool:
         list(pool.map(send, range(1, times + 1)))

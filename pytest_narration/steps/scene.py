@@ -260,7 +260,7 @@ class Scene:
         members = document if isinstance(document, dict) else {}
         told = next((members[key] for key in _STREAM_KEYS if members.get(key)), None)
         if self.stream_at:
-            told = self.stream_at.replace("${job_id}", job.job_id)
+            told = self.stream_at.replace("{job_id}", job.job_id)
         sent_to = str(job.answer.response.request.url)
         return urljoin(sent_to, str(told)) if told else f"{sent_to.rstrip('/')}/{job.job_id}/stream"
 

@@ -7,6 +7,7 @@ stopped.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ..cluster import Cluster, service_settings
@@ -15,6 +16,8 @@ from .phrase import given, then, when
 from .scene import Scene, services_of
 from .tables import Table, nested
 from .values import Expected
+
+_PAUSE = 0.02
 
 
 @given("the cluster is running", example="Given the cluster is running")
@@ -181,9 +184,15 @@ def _exit_code(name: str, code: int, narration_scene: Scene) -> None:
     example='Then the service "shop" printed /listening on port [0-9]+/',
 )
 def _printed(name: str, expected: Expected, narration_scene: Scene) -> None:
-    """Look through the last 2000 lines that a service printed, events or not."""
-    lines = narration_scene.service(name).lines(2000)
+    """Wait until one of the last 2000 lines that a service printed is such, event or not.
+
+    A text in quotes may be any part of the line.
+    """
     wanted = Expected("containing", expected.operands) if expected.word == "is" else expected
-    if not any(wanted.accepts(line) for line in lines):
+    deadline = time.monotonic() + narration_scene.patience
+    while not any(map(wanted.accepts, lines := narration_scene.service(name).lines(2000))):
+        if time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+            continue
         shown = "\n".join(f"  {line}" for line in lines[-15:]) or "  (nothing)"
         raise StepFailed(f'no line of "{name}" has {expected!r}; its last lines:\n{shown}')

@@ -6,6 +6,8 @@ value and says in words what it accepts, so it goes wherever the recorder takes 
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -137,8 +139,13 @@ def amount(text: str) -> Expected:
 
 
 def cell(text: str) -> Expected:
-    """Return what a table's cell expects: the words of :func:`value`, else the text as it is."""
-    return value(text) if re.fullmatch(VALUE, text) else Expected("is", (text,))
+    """Return what a table's cell expects: words of :func:`value`, JSON, else the text itself."""
+    if re.fullmatch(VALUE, text):
+        return value(text)
+    if text[:1] in ("[", "{"):
+        with contextlib.suppress(json.JSONDecodeError):
+            return Expected("is", (json.loads(text),))
+    return Expected("is", (text,))
 
 
 def _number(text: str) -> int | float:
