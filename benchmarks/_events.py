@@ -106,11 +106,26 @@ _UNITS = {
     "lone surrogates": "\ud800a",
     "two-byte letters": "é",
 }
+# Every way to announce a value, each of which would look for the end of the same brackets.
+_NAMES = (
+    "password=[ pwd=[ secret=[ token=[ api_key=[ credential=[ authorization=[ cookie=[ "
+    "x-amz-signature=[ phpsessid=[ jsessionid=[ --a-token [ bearer [ "
+)
+# {what it repeats: (what stands once in front, what repeats)}
+_RUNS = {
+    "brackets without end": ("password=", "["),
+    "brackets without end of many names": (_NAMES, "["),
+    "brackets in brackets of many names": (_NAMES, "[]"),
+    "brackets that end of many names": ("", _NAMES + "[]" * 900 + "]" * 13 + " "),
+    "brackets side by side": ("password=", "(x)a"),
+    "values in brackets": ("", "password=(x)y "),
+}
 
 
 def adversarial() -> dict[str, str]:
     """Return ``{what it repeats: text of 100,000 characters}``."""
+    runs = {name: ("", unit) for name, unit in _UNITS.items()} | _RUNS
     return {
-        name: (unit * (ADVERSARIAL_SIZE // len(unit) + 1))[:ADVERSARIAL_SIZE]
-        for name, unit in _UNITS.items()
+        name: (head + unit * (ADVERSARIAL_SIZE // len(unit) + 1))[:ADVERSARIAL_SIZE]
+        for name, (head, unit) in runs.items()
     }

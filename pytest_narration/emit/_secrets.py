@@ -5,8 +5,9 @@ Used only by :mod:`pytest_narration.emit.redaction`, behind its compiled pre-fil
 
 Cost is linear in the text whatever its content: an anchor is found by ``str.find``, a pattern is
 *matched* at that place only, every repeat in front of a value is bounded, a value is a possessive
-run of characters with nothing to match behind it, and after :data:`MOST` secrets the rest of a
-text counts as one. ``benchmarks/emit.py`` measures adversarial texts.
+run of characters with nothing to match behind it, and after :data:`MOST` secrets, or
+:data:`MOST_BRACKETS` in their values, the rest of a text counts as one.
+``benchmarks/emit.py`` measures adversarial texts.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ __all__ = [
     "HINTS",
     "MARK",
     "MOST",
+    "MOST_BRACKETS",
     "NAMED_HINTS",
     "RARE_HINTS",
     "Span",
@@ -29,6 +31,8 @@ __all__ = [
 MARK = "[REDACTED]"
 MOST = 2000
 """How many secrets are told apart in one text."""
+MOST_BRACKETS = 8000
+"""How many brackets are paired in the values of one text."""
 
 Span = tuple[int, int]
 
@@ -76,8 +80,13 @@ _BARE = (
     r"""(?:[^\s"'\\&;,)\]}<>]++|[&;,](?![\w.-]{0,40}+[=:]|\[redacted\]|[\s"'\\]|\Z)"""
     r"""|[)\]}>](?![\s"'\\&;,.)\]}<>]|\Z)|<(?!/)|\\(?![nrtbfu"'\\\s]|\Z))++"""
 )
+# What begins with a bracket takes more than a pattern; the group stays empty.
+_BRACKETED = r"(?=[\[({])()"
 # Cookies are many: a=b; c=d.
 _CRUMBS = r"""[^\s"'\\]++(?:(?<=;)\s{1,4}[^\s"'\\]++)*+"""
+# A value that starts with a bracket goes on behind it.
+_MORE = re.compile(_BARE).match
+_MORE_CRUMBS = re.compile(rf"""(?:{_BARE})?+(?:;\s{{0,4}}[^\s"'\\;]++)*+""").match
 # After a scheme: the parameters of Digest and AWS4 too, name="value", name=value.
 _SCHEME = r"(?:basic|digest|negotiate|ntlm|token|apikey|hawk|aws4-hmac-sha256)"
 _PARAMETERS = (
@@ -87,7 +96,7 @@ _PARAMETERS = (
 # What follows "Bearer" is found without its header too, so it is left to _BEARER.
 _CREDENTIAL = (
     rf"(?!bearer{_SPACE}|{_SCHEME}{_SPACE}{_HARMLESS})(?:{_SCHEME}{_SPACE})?+"
-    rf"((?:(?:[a-z][\w-]{{0,32}}+)\s{{1,8}})?{_BARE}{_PARAMETERS})"
+    rf"(?:{_BRACKETED}|((?:(?:[a-z][\w-]{{0,32}}+)\s{{1,8}})?{_BARE}{_PARAMETERS}))"
 )
 
 
@@ -101,7 +110,7 @@ def _value(bare: str, lead: str = r"\s{0,8}+") -> str:
         rf"""["](?!{_HARMLESS_QUOTED})((?:[^"\\]++|\\.)*+)"""
         rf"""|['](?!{_HARMLESS_QUOTED})((?:[^'\\]++|\\.)*+)"""
         rf"""|\\{{1,15}}["'](?!{_HARMLESS_QUOTED})())"""
-        rf"|(?!{_HARMLESS}|[bru]{{0,2}}\\{{0,15}}[\"'])(?:(?=[\[({{])()|{bare}))"
+        rf"|(?!{_HARMLESS}|[bru]{{0,2}}\\{{0,15}}[\"'])(?:{_BRACKETED}|{bare}))"
     )
 
 
@@ -301,7 +310,7 @@ def find(text: str, *, named: bool, rare: bool) -> list[Span]:
     :param named: whether something may name a secret: :data:`NAMED_HINTS` match.
     :param rare: whether a credential may begin in a rare way: :data:`RARE_HINTS` match.
     """
-    spans = _Spans()
+    spans = _Spans(len(text))
     if named:
         _add_named(text, spans)
     if "://" in text:
@@ -334,17 +343,44 @@ def first_unnamed(text: str) -> Span | None:
 
 
 class _Spans(list[Span]):
-    """What was found, and how often something was worth a closer look."""
+    """What was found, and how often something was worth a closer look.
 
-    tries = 0
+    :param length: of the text.
+    """
 
-    def is_full(self, at: int, text: str) -> bool:
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self.limit = length
+        """Where a span begins that goes on to the end: what stands behind it is found already."""
+        self._length = length
+        self._tries = 0
+        self._brackets = 0
+
+    def add(self, start: int, end: int) -> None:
+        """Add a secret."""
+        self.append((start, end))
+        if end == self._length:
+            self.limit = min(self.limit, start)
+
+    def is_full(self, at: int) -> bool:
         """Count one more secret at this place; past the last, all that follows is one."""
-        self.tries += 1
-        if self.tries <= MOST:
+        self._tries += 1
+        if self._tries <= MOST:
             return False
-        self.append((at, len(text)))
+        self.add(at, self._length)
         return True
+
+    def bracket_end(self, low: str, at: int) -> int:
+        """Return where the bracket ends that begins here; past the last, that is the text's end."""
+        depth = 0
+        for match in _BRACKET.finditer(low, at):
+            self._brackets += 1
+            if self._brackets > MOST_BRACKETS:
+                break
+            depth += 1 if match[0] in "[({" else -1
+            if depth == 0:
+                return match.end()
+        return self._length
 
 
 def _lower(text: str) -> str:
@@ -357,9 +393,10 @@ def _add_named(text: str, spans: _Spans) -> None:
     low = _lower(text)
     for needle, match_at, look_back in _ASSIGNMENTS:
         if needle in low:
-            _add_values(low, needle, match_at, look_back, spans)
+            more = _MORE_CRUMBS if needle == "cookie" else _MORE
+            _add_values(low, needle, match_at, look_back, more, spans)
     if "bearer" in low:
-        _add_values(low, "bearer", _BEARER, None, spans)
+        _add_values(low, "bearer", _BEARER, None, _MORE, spans)
     if "--" in low:
         _add_options(low, spans)
         if "-----begin" in low:
@@ -372,44 +409,55 @@ def _add_options(low: str, spans: _Spans) -> None:
     go_on = 0
     for option in _OPTION_START.finditer(low):
         at = option.start()
+        if at >= spans.limit:
+            return
         match = _OPTION(low, at) if at >= go_on else None
         if match is not None and is_secret_name(match[1]):
-            if spans.is_full(at, low):
+            if spans.is_full(at):
                 return
-            go_on = _add_value(low, match, spans)
+            go_on = _add_value(low, match, _MORE, spans)
 
 
 def _add_values(
-    low: str, needle: str, match_at: _Match, look_back: _LookBack | None, spans: _Spans
+    low: str,
+    needle: str,
+    match_at: _Match,
+    look_back: _LookBack | None,
+    more: _Match,
+    spans: _Spans,
 ) -> None:
     """Add each value that is assigned to a name that the needle stands for."""
-    at = low.find(needle)
+    at = low.find(needle, 0, spans.limit)
     while at >= 0:
         go_on = at + len(needle)
         match = match_at(low, at)
         if match is not None and (look_back is None or look_back(low, at)):
-            if spans.is_full(at, low):
+            if spans.is_full(at):
                 return
-            go_on = max(go_on, _add_value(low, match, spans))
-        at = low.find(needle, go_on)
+            go_on = max(go_on, _add_value(low, match, more, spans))
+        at = low.find(needle, go_on, spans.limit)
 
 
-def _add_value(low: str, match: re.Match[str], spans: _Spans) -> int:
-    """Add the value that the match ends with; return from where to look on."""
+def _add_value(low: str, match: re.Match[str], more: _Match, spans: _Spans) -> int:
+    """Add the value that the match ends with; return from where to look on.
+
+    :param more: what a value in brackets goes on with.
+    """
     start, end = match.span(match.lastindex or 0)
     if start == end:
-        end = _intricate_end(low, start)
+        if low[start - 1] in "\"'":
+            end = _quoted_end(low, start)
+        else:
+            end = _bracketed_end(low, start, more, spans)
     if end > start:
-        spans.append((start, end))
+        spans.add(start, end)
     # A name at the end of this value may have its own value behind it.
     return end - 64
 
 
-def _intricate_end(low: str, at: int) -> int:
-    """Return where a value ends that is in brackets, or in quotes that are escaped themselves."""
-    quote = low[at - 1 : at]
-    if quote not in ('"', "'"):
-        return _bracket_end(low, at)
+def _quoted_end(low: str, at: int) -> int:
+    """Return where a value ends that is in quotes which are escaped themselves."""
+    quote = low[at - 1]
     before = low[max(0, at - 16) : at - 1]
     level = len(before) - len(before.rstrip("\\"))
     if level == 0:  # an empty value between quotes
@@ -425,13 +473,12 @@ def _intricate_end(low: str, at: int) -> int:
     return len(low)
 
 
-def _bracket_end(low: str, at: int) -> int:
-    depth = 0
-    for match in _BRACKET.finditer(low, at):
-        depth += 1 if match[0] in "[({" else -1
-        if depth <= 0:
-            return match.end() if depth == 0 else at
-    return len(low)
+def _bracketed_end(low: str, at: int, more: _Match, spans: _Spans) -> int:
+    """Return where a value ends that begins with brackets: ``[a, b]``, ``(a)(b)c``."""
+    while low[at : at + 1] in ("[", "(", "{"):
+        at = spans.bracket_end(low, at)
+    rest = more(low, at)
+    return rest.end() if rest else at
 
 
 def _add_basic(text: str, low: str, spans: _Spans) -> None:
@@ -440,9 +487,9 @@ def _add_basic(text: str, low: str, spans: _Spans) -> None:
         go_on = at + 5
         match = _BASIC(text, at)
         if match:
-            if spans.is_full(at, low):
+            if spans.is_full(at):
                 return
-            spans.append(match.span(1))
+            spans.add(*match.span(1))
             go_on = match.end()
         at = low.find("basic", go_on)
 
@@ -455,9 +502,9 @@ def _add_urls(text: str, spans: _Spans) -> None:
         go_on = at + 3
         match = _URL(text, at)
         if match is not None:
-            if spans.is_full(at, text):
+            if spans.is_full(at):
                 return
-            spans.append(match.span(match.lastindex or 0))
+            spans.add(*match.span(match.lastindex or 0))
             go_on = match.end()
         at = text.find("://", go_on)
 
@@ -468,7 +515,7 @@ def _add_private_keys(low: str, spans: _Spans) -> None:
         go_on = at + 10
         match = _PEM(low, at)
         if match:
-            if spans.is_full(at, low):
+            if spans.is_full(at):
                 return
             # Without its end the key goes on to the end of the text, or of the quoted value.
             quote = _QUOTE.search(low, match.end())
@@ -476,7 +523,7 @@ def _add_private_keys(low: str, spans: _Spans) -> None:
             end = low.find("-----end ", match.end(), limit)
             marker = _PEM_END(low, end) if end >= 0 else None
             go_on = marker.end() if marker else limit
-            spans.append((at, go_on))
+            spans.add(at, go_on)
         at = low.find("-----begin", go_on)
 
 
@@ -490,9 +537,9 @@ def _add_credentials(text: str, table: tuple[_Credential, ...], spans: _Spans) -
             else:
                 end = match.end()
                 if end - at >= least and (check is None or check(text, at, end)):
-                    if spans.is_full(at, text):
+                    if spans.is_full(at):
                         return
-                    spans.append((at, end))
+                    spans.add(at, end)
             at = text.find(prefix, end)
 
 

@@ -7,7 +7,9 @@ import datetime
 import decimal
 import enum
 import json
+import re
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +227,80 @@ def test_a_text_of_nothing_but_secrets_is_bounded() -> None:
     assert clean(cleaned) == cleaned
 
 
+NAMES = (
+    "password=[ pwd=[ secret=[ token=[ api_key=[ credential=[ authorization=[ cookie=[ "
+    "x-amz-signature=[ phpsessid=[ jsessionid=[ --a-token [ bearer [ "
+)
+
+
+class Counting:
+    """A regular expression that counts its matches."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self.pattern = pattern
+        self.count = 0
+
+    def finditer(self, *args: Any) -> Iterator[re.Match[str]]:
+        for match in self.pattern.finditer(*args):
+            self.count += 1
+            yield match
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password=" + "[" * 99_000,
+        NAMES + "[" * 99_000,
+        NAMES + "[]" * 49_000,
+        (NAMES + "[]" * 900 + "]" * 13 + " ") * 50,
+        "password=" + "(x)" * 33_000,
+    ],
+    ids=["one name", "many names", "pairs", "pairs that end", "side by side"],
+)
+def test_brackets_are_paired_so_often_and_what_follows_is_secret(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every name would look for the end of the same brackets."""
+    brackets = Counting(_secrets._BRACKET)
+    monkeypatch.setattr(_secrets, "_BRACKET", brackets)
+    spans = found(text + "hunter2")
+    assert spans[-1][1] == len(text) + 7
+    assert brackets.count <= _secrets.MOST_BRACKETS + 20
+    cleaned = clean(text + "hunter2")
+    assert "hunter2" not in cleaned
+    assert clean(cleaned) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("password=(x)Tr0ub4dor", "password=@"),
+        ("password={abc}def9 next", "password=@ next"),
+        ("password=[abc]def9, user=bob", "password=@, user=bob"),
+        ("password=(a b)(c d)e", "password=@"),
+        ("password={a}{b}", "password=@"),
+        ("Authorization: Bearer {x}Real", "Authorization: Bearer @"),
+        ("Authorization: Token [a b]Real", "Authorization: Token @"),
+        ("Authorization: {x}Real", "Authorization: @"),
+        ("password=[REDACTED]hunter2", "password=@"),
+        ("password=[REDACTED][REDACTED]", "password=@"),
+        ("--password [x]hunter2 --host db", "--password @ --host db"),
+        ("cookie: [a]b; c=hunter2 end", "cookie: @ end"),
+        ("{'cookie': ['a', 'b'], 'x': 1}", "{'cookie': @, 'x': 1}"),
+        ('{"secret":["a"],"x":1}', '{"secret":@,"x":1}'),
+        ("f(password=(a)).go()", "f(password=@).go()"),
+        ("<secret>[x]y</secret>", "<secret>@</secret>"),
+        ("password={p}, user={user}", "password={p}, user={user}"),
+        ("Authorization: Bearer {token}.", "Authorization: Bearer {token}."),
+        ("password=[REDACTED].", "password=[REDACTED]."),
+    ],
+)
+def test_a_value_in_brackets_goes_on_to_where_a_bare_value_ends(text: str, expected: str) -> None:
+    cleaned = clean(text)
+    assert cleaned == expected.replace("@", REDACTED)
+    assert clean(cleaned) is cleaned
+
+
 @pytest.mark.parametrize(
     "key",
     [
@@ -391,6 +467,8 @@ def test_signs_that_do_not_repeat_are_no_repeats(pattern: str) -> None:
         ("Cookie: sid={request.sid}", {"request"}),
         ("sk-{rest} and {other}", {"rest"}),
         ("secret: {value!r:>10}", {"value"}),
+        ("password={p}-{q} for {user}", {"p", "q"}),
+        ("token=[{kind}]{value}", {"kind", "value"}),
         ("Generated {tokens_out} tokens", set()),
         ("Starting {worker_id} at {target}", set()),
         ("{", set()),
