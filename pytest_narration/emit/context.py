@@ -13,7 +13,13 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Final, Protocol, runtime_checkable
 
-__all__ = ["Channel", "Context", "Trail", "current_context", "narration_context"]
+from .identity import is_event_id
+
+__all__ = ["MAX_PENDING", "Channel", "Context", "Trail", "current_context", "narration_context"]
+
+MAX_PENDING: Final = 32
+"""How many causes one event names at most."""
+_BRANCHES: Final = ("job_id", "task_id")
 
 
 @runtime_checkable
@@ -44,8 +50,17 @@ class Trail:
     def __init__(self, pending: Iterable[str] = ()) -> None:
         self.last: str | None = None
         """The id of the branch's latest event: what a call to another service carries along."""
-        self.pending: list[str] = list(dict.fromkeys(pending))
-        """Ids that the branch's next event names as its causes."""
+        self.pending: list[str] = []
+        """Ids that the branch's next event names as its causes; the latest :data:`MAX_PENDING`."""
+        self.follow(*pending)
+
+    def follow(self, *event_ids: str) -> None:
+        """Let the branch's next event name these as causes; what is no event id is ignored."""
+        for event_id in event_ids:
+            if is_event_id(event_id) and event_id not in self.pending:
+                self.pending.append(event_id)
+        # Work that joins a thousand branches without a word of its own names the latest.
+        del self.pending[:-MAX_PENDING]
 
 
 class Context:
@@ -126,16 +141,16 @@ class narration_context:  # noqa: N801  a context manager reads as a verb phrase
         self._joins: Trail | None = None
         if outer is None:
             merged = {name: value for name, value in values.items() if value is not None}
-            trail = Trail(cause)
+            trail = Trail(_listed(cause))
         else:
             merged = {k: v for k, v in {**outer.values, **values}.items() if v is not None}
-            if any(merged.get(name) != outer.get(name) for name in ("job_id", "task_id")):
+            if any(_differ(merged.get(name), outer.get(name)) for name in _BRANCHES):
                 last = (outer.trail.last,) if outer.trail.last else tuple(outer.trail.pending)
-                trail = Trail((*last, *cause))
+                trail = Trail((*last, *_listed(cause)))
                 self._joins = outer.trail
             else:
                 trail = outer.trail
-                trail.pending.extend(e for e in cause if e not in trail.pending)
+                trail.follow(*_listed(cause))
         self._context = Context(
             merged,
             actor=actor or (outer.actor if outer else None),
@@ -155,14 +170,25 @@ class narration_context:  # noqa: N801  a context manager reads as a verb phrase
         traceback: TracebackType | None,
     ) -> None:
         assert self._token is not None, "narration_context is left without having been entered"
-        # A generator may be closed in another task than the one that entered the block; that
-        # task's context holds nothing of ours to restore.
-        with suppress(ValueError):
+        # A generator may be closed in another task than the one that entered the block, whose
+        # context holds nothing of ours to restore; and a block may be left twice.
+        with suppress(ValueError, RuntimeError):
             _current.reset(self._token)
         last = self._context.trail.last
-        if self._joins is not None and last and last not in self._joins.pending:
-            self._joins.pending.append(last)
+        if self._joins is not None and last:
+            self._joins.follow(last)
 
 
 def _inherited(given: Any, outer: Any) -> Any:
     return outer if given is _INHERIT else given
+
+
+def _differ(one: object, other: object) -> bool:
+    return one is not other and not (type(one) is type(other) is str and one == other)
+
+
+def _listed(cause: Iterable[str]) -> tuple[str, ...]:
+    try:
+        return tuple(cause)
+    except TypeError:  # emitting never raises, and a cause that is none tells nothing
+        return ()

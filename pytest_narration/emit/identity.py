@@ -6,17 +6,20 @@ Used by :mod:`.narrator` for the provenance of every event.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 import uuid
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Final, NamedTuple
 
 import msgspec
 
-__all__ = ["Clock", "Identity", "new_id", "new_instance"]
+__all__ = ["Clock", "Identity", "is_event_id", "new_id", "new_instance"]
 
 _RAND_A_LIMIT: Final = 0x1000
+_event_id = re.compile("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -44,24 +47,34 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
+def is_event_id(value: object) -> bool:
+    """Return whether a value may be written into an event's ``cause``: any UUID."""
+    return type(value) is str and _event_id(value) is not None
+
+
+class _Turn(NamedTuple):
+    """What ids and times of one millisecond share."""
+
+    ms: int
+    prefix: str
+    suffix: str
+    rest: str
+    numbers: Iterator[int]
+
+
 class Clock:
     """Event ids and timestamps that share one reading of the clock, as parts of a line.
 
     Both are constant within a millisecond apart from a counter, so they are rebuilt only when the
-    millisecond changes. Not thread-safe: the narrator's lock guards it.
+    millisecond changes. Safe to enter again at any point, as a signal handler does.
 
     :param now_ns: nanoseconds since the Unix epoch.
     """
 
     def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
         self._now_ns = now_ns
-        self._ms = -1
-        self._second = -1
-        self._second_text = ""
-        self._counter = 0
-        self._prefix = ""
-        self._suffix = ""
-        self._rest = ""
+        self._second = (-1, "")
+        self._turn = _Turn(-1, "", "", "", count())
 
     def stamp(self) -> tuple[str, str]:
         """Return an event id, and what follows it in a line: ``","timestamp":"…","seq":``.
@@ -71,22 +84,29 @@ class Clock:
         timestamp is RFC 3339, UTC, in milliseconds.
         """
         ms = self._now_ns() // 1_000_000
-        counter = self._counter + 1
-        if ms != self._ms or counter >= _RAND_A_LIMIT:
-            self._turn(ms)
-            counter = 0
-        self._counter = counter
-        return f"{self._prefix}{counter:03x}{self._suffix}", self._rest
+        turn = self._turn
+        if ms != turn.ms:
+            turn = self._next(ms)
+        number = next(turn.numbers)
+        if number >= _RAND_A_LIMIT:
+            turn = self._next(ms)
+            number = next(turn.numbers)
+        return f"{turn.prefix}{number:03x}{turn.suffix}", turn.rest
 
-    def _turn(self, ms: int) -> None:
-        self._ms = ms
+    def _next(self, ms: int) -> _Turn:
         tail = os.urandom(8).hex()
         variant = "89ab"[int(tail[0], 16) & 3]
         high = f"{ms & 0xFFFF_FFFF_FFFF:012x}"
-        self._prefix = f"{high[:8]}-{high[8:]}-7"
-        self._suffix = f"-{variant}{tail[1:4]}-{tail[4:]}"
         second, rest = divmod(ms, 1000)
-        if second != self._second:
-            self._second = second
-            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        self._rest = f'","timestamp":"{self._second_text}.{rest:03d}Z","seq":'
+        known, text = self._second
+        if second != known:
+            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second = (second, text)
+        self._turn = turn = _Turn(
+            ms,
+            f"{high[:8]}-{high[8:]}-7",
+            f"-{variant}{tail[1:4]}-{tail[4:]}",
+            f'","timestamp":"{text}.{rest:03d}Z","seq":',
+            count(),
+        )
+        return turn

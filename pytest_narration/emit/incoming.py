@@ -13,7 +13,7 @@ from typing import Any, Final, TypeGuard, cast
 import msgspec
 
 from .context import narration_context
-from .identity import new_id
+from .identity import is_event_id, new_id
 from .otel import current_span
 from .process import narrate
 from .tracecontext import (
@@ -66,7 +66,6 @@ _SHOWN_CHARS: Final = 12
 _id = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:\-]{{0,{MAX_ID_CHARS - 1}}}").fullmatch
 _unsafe = re.compile(r"[^A-Za-z0-9._:\-]").sub
 _UUID: Final = "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"
-_event_id = re.compile(_UUID).fullmatch
 # Between services of one's own, the state is our member and nothing else.
 _member_alone = re.compile(
     rf"{MEMBER_KEY}=({_UUID}(?:;{_UUID}){{0,{MAX_CAUSES - 1}}})(?:;p:((?!0{{16}})[0-9a-f]{{16}}))?"
@@ -173,16 +172,15 @@ def is_id(value: object) -> TypeGuard[str]:
     return type(value) is str and _id(value) is not None
 
 
-def is_event_id(value: str) -> bool:
-    """Return whether a value may be written into an event's ``cause``: any UUID."""
-    return _event_id(value) is not None
-
-
 def extract(headers: Headers) -> Incoming:
     """Read the headers of a request or the attributes of a message. Never raises on bad input."""
     found: list[list[str]] = [[], [], [], [], []]
     items = getattr(headers, "items", None)
-    pairs = cast("Iterable[tuple[Any, Any]]", items() if items is not None else headers)
+    try:
+        pairs = cast("Iterable[tuple[Any, Any]]", items() if items is not None else headers)
+        pairs = [(name, value) for name, value in pairs if isinstance(name, str | bytes)]
+    except (TypeError, ValueError):  # no headers at all: a message without attributes, say
+        pairs = []
     for name, value in pairs:
         slot = _SLOTS.get(name)
         if slot is None and len(name) in _LENGTHS:
@@ -275,7 +273,7 @@ def _continue(
                 caller_span = last[2:]
             else:
                 ids.append(last)
-            cause = tuple([known for known in ids[:MAX_CAUSES] if _event_id(known)])
+            cause = tuple([known for known in ids[:MAX_CAUSES] if is_event_id(known)])
         text = format_tracestate(others)
         if len(text) > MAX_STATE_CHARS:
             text = format_tracestate(fit_members(tuple(others)))

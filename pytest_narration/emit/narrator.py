@@ -8,12 +8,13 @@ is cleaned and encoded once, an event only adds what is its own (DESIGN: Emit).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
+from itertools import count
 from typing import Any, Final
 
 import msgspec
 
-from ..event import LEVELS, MAX_LINE_BYTES, SCHEMA_VERSION
+from ..event import COLUMNS, LEVELS, MAX_LINE_BYTES, SCHEMA_VERSION
 from .context import Channel, Context, _current
 from .identity import Clock, Identity, new_instance
 from .redaction import REDACTED, Redactor
@@ -84,7 +85,8 @@ class Narrator:
         self._clock = clock or Clock()
         # Reentrant: a signal handler may narrate while the main thread is in here.
         self._lock = threading.RLock()
-        self._seq = 0
+        # Drawn from in one step, so that a handler in between takes another number.
+        self._seq = count(1)
         self._encode = msgspec.json.Encoder(enc_hook=repr).encode
         self._is_suspect = self._redactor.is_suspect_text
         self._call_sites: dict[tuple[str, str, str, str | None], _CallSite] = {}
@@ -93,7 +95,7 @@ class Narrator:
         """Make the child of a fork an instance of its own, with its own sequence."""
         self._lock = threading.RLock()
         self._clock = Clock()
-        self._seq = 0
+        self._seq = count(1)
         self.identity = msgspec.structs.replace(
             self.identity, instance=new_instance(self.identity.service)
         )
@@ -123,7 +125,11 @@ class Narrator:
             if careful is None:
                 careful = self._plan(site, names)
             if careful:
-                fields = self._handle_with_care(fields, careful)
+                fields = self._handle_with_care(site, fields, careful)
+        if context is not None and site.sensitive and not context.names.isdisjoint(site.sensitive):
+            # The template shows a bound value as a secret that its name does not tell of.
+            told = site.sensitive & context.names - fields.keys()
+            fields = {**fields, **dict.fromkeys(told, REDACTED)}
         body: dict[str, Any] = {
             "human": site.fill(fields) or self._fill(site, fields, context),
             **fields,
@@ -133,8 +139,8 @@ class Narrator:
         bound = ""
         if context is not None:
             bound = context.encoded if context.encoded is not None else self._bind(context)
-            if not context.names.isdisjoint(fields):
-                bound = self._encode_bound(context, without=fields)
+            if not context.names.isdisjoint(body):
+                bound = self._encode_bound(context, without=body)
             trail = context.trail
             if trail.pending:
                 # The same event may be learnt from a response's header and from its stream.
@@ -154,16 +160,16 @@ class Narrator:
             tail = self._encode_carefully(site, context, body, room)
         with self._lock:
             event_id, rest = self._clock.stamp()
-            self._seq = seq = self._seq + 1
+            seq = next(self._seq)
             line = f'{{"event_id":"{event_id}{rest}{seq}{site.fixed}{bound}{tail[1:]}\n'.encode()
             self.sink.write(line, seq)
         if context is not None:
             trail.last = event_id
             channel = context.channel
             if sse and channel is not None:
-                job_id = fields.get("job_id") or context.values.get("job_id")
-                if job_id is not None and channel.job_id == job_id:
-                    _put(channel, line[:-1])
+                job_id = fields["job_id"] if "job_id" in fields else context.get("job_id")
+                if type(job_id) is str:
+                    _put(channel, job_id, line[:-1])
         for subscriber in self.subscribers:
             try:
                 subscriber(line[:-1], context)
@@ -178,7 +184,8 @@ class Narrator:
         cleaned: dict[str, Any] = {"human": ""}
         for name, value in body.items():
             if isinstance(value, str):
-                cleaned[name] = "" if name == "human" else self._cut(value)
+                # A subclass may have methods of its own; what counts is its text.
+                cleaned[name] = "" if name == "human" else self._cut(str.__str__(value))
             elif value is not None:
                 cleaned[name] = value if name == "cause" else self._clean_value(name, value)
         # Filled once more, with clean values: a secret is then looked for once, in its field.
@@ -233,9 +240,9 @@ class Narrator:
             "schema_version": SCHEMA_VERSION,
         }
         told = {
-            "level": level if level in RANK else "info",
-            "actor": ascii_only(actor or self.identity.service),
-            "action": ascii_only(action),
+            "level": level,
+            "actor": ascii_only(self._cut(str(actor or self.identity.service))),
+            "action": ascii_only(self._cut(str(action))),
             "template": template,
         }
         cleaned = {name: self._redactor.clean_value(name, value) for name, value in own.items()}
@@ -254,25 +261,35 @@ class Narrator:
         return site
 
     def _plan(self, site: _CallSite, names: tuple[str, ...]) -> frozenset[str]:
-        secret = {name for name in names if self._redactor.is_secret_key(name)}
+        reserved = _PROVENANCE | _SAYS | site.sensitive
         careful = frozenset(
-            secret | (site.sensitive & set(names)) | (_PROVENANCE | _SAYS) & set(names)
+            name
+            for name in names
+            if name in reserved
+            or self._redactor.is_secret_key(name)
+            or self._redactor.clean(name) != name
         )
         if len(site.plans) < _CACHE_LIMIT:
             site.plans[names] = careful
         return careful
 
-    def _handle_with_care(self, fields: dict[str, Any], careful: frozenset[str]) -> dict[str, Any]:
+    def _handle_with_care(
+        self, site: _CallSite, fields: dict[str, Any], careful: frozenset[str]
+    ) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for name, value in fields.items():
             if name not in careful:
                 kept[name] = value
-            elif name in _PROVENANCE or name in _SAYS:
+                continue
+            name = self._redactor.clean(name)
+            if name in _PROVENANCE or name in _SAYS:
                 # What an emitter says about itself cannot be overridden by a field; it is kept.
                 kept[f"given_{name}"] = value
-            else:
+            elif name in site.sensitive or self._redactor.is_secret_key(name):
                 is_empty = value is None or (type(value) is str and not value)
                 kept[name] = value if is_empty else REDACTED
+            else:
+                kept[name] = value
         return kept
 
     def _fill(self, site: _CallSite, fields: dict[str, Any], context: Context | None) -> str:
@@ -281,19 +298,21 @@ class Narrator:
             "instance": self.identity.instance,
         }
         if context is not None:
-            known.update(context.values)
+            known |= {n: self._clean_value(n, value) for n, value in context.values.items()}
         return fill(site.template, {**known, **fields})
 
     def _bind(self, context: Context) -> str:
         context.encoded = encoded = self._encode_bound(context, without=())
+        context.names |= {self._redactor.clean(name) for name in context.names}
         return encoded
 
-    def _encode_bound(self, context: Context, *, without: Iterable[str]) -> str:
-        left_out = _PROVENANCE.union(_SAYS, without)
+    def _encode_bound(self, context: Context, *, without: Container[str]) -> str:
         values = {
-            name: self._clean_value(name, value)
+            cleaned: self._clean_value(name, value)
             for name, value in context.values.items()
-            if name not in left_out
+            if (cleaned := self._redactor.clean(name)) not in without
+            and cleaned not in _PROVENANCE
+            and cleaned not in _SAYS
         }
         if not values:
             return ""
@@ -303,7 +322,8 @@ class Narrator:
             encoded = self._encode(plain(values))
         if len(encoded) > MAX_LINE_BYTES // 4:
             encoded = self._shorten(values, MAX_LINE_BYTES // 4)
-        return f"{encoded[1:-1].decode()},"
+        inside = encoded[1:-1].decode()
+        return f"{inside}," if inside else ""
 
     def _clean_value(self, name: str, value: Any) -> Any:
         return self._redactor.clean_value(name, value)
@@ -316,18 +336,21 @@ class Narrator:
 
     def _shorten(self, body: dict[str, Any], limit: int) -> bytes:
         """Cut the longest texts until the encoded body fits, each with a mark."""
+        body = plain(body)
         longest = limit
         while longest > 16:
             encoded = self._encode(cut_texts(body, longest))
             if len(encoded) <= limit:
                 return encoded
             longest //= 2
-        return self._encode({"human": f"[event of {len(body)} fields does not fit on a line]"})
+        # Too many fields, or names without end: what tells whose event it is stays.
+        known = {name: value for name, value in body.items() if name in COLUMNS}
+        return self._encode(cut_texts(known, 128) | {"fields_left_out": len(body) - len(known)})
 
 
-def _put(channel: Channel, line: bytes) -> None:
+def _put(channel: Channel, job_id: str, line: bytes) -> None:
     try:
-        if channel.is_open:
+        if channel.job_id == job_id and channel.is_open:
             channel.put(line)
     except Exception:  # noqa: S110  a service's own stream may fail in any way
         pass

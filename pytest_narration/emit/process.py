@@ -23,6 +23,16 @@ from .sink import FdSink, Sink
 __all__ = ["configure", "flush", "identity", "narrate", "subscribe"]
 
 _FLUSH_SECONDS: Final = 1.0
+_ALIASES: Final = {
+    "warning": "warn",
+    "err": "error",
+    "critical": "fatal",
+    "emergency": "fatal",
+    "alert": "fatal",
+    "notice": "info",
+    "verbose": "debug",
+}
+"""Levels as other loggers name them."""
 
 
 def _default() -> Narrator:
@@ -157,7 +167,8 @@ def narrate(
     :param action: what is done, ASCII; a literal, because it names a point.
     :param template: the sentence, with ``{placeholders}`` for fields and bound values.
     :param actor: who does it, ASCII; the context's actor by default.
-    :param level: one of :data:`~pytest_narration.event.LEVELS`.
+    :param level: one of :data:`~pytest_narration.event.LEVELS`; other loggers' names are
+        understood, and anything else is written as ``info`` with the field ``given_level``.
     :param cute: the same in a playful voice.
     :param story: the same as dialogue.
     :param sse: ``False`` keeps an event inside a job off the job's stream.
@@ -165,9 +176,13 @@ def narrate(
     :return: the event id; ``None`` when the level is not written or the event failed.
     """
     narrator = _Process.narrator or _narrator()
-    if RANK.get(level, 2) < narrator.rank:
-        return None
     try:
+        rank = RANK.get(level)
+        if rank is None:
+            level, fields = _known_level(level, fields)
+            rank = RANK[level]
+        if rank < narrator.rank:
+            return None
         said = None
         if cute is not None or story is not None:
             said = {n: str(t) for n, t in (("cute", cute), ("story", story)) if t is not None}
@@ -178,6 +193,13 @@ def narrate(
         return narrator.emit(action, template, actor, level, said, sse, fields)
     except Exception as error:  # telling a story must never break the work it tells of
         return narrator.say_failed(action, error)
+
+
+def _known_level(level: object, fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the level that is meant, and the fields with what was given when nothing is."""
+    name = str(level).lower()
+    known = _ALIASES.get(name, name)
+    return (known, fields) if known in RANK else ("info", {**fields, "given_level": name})
 
 
 def _after_fork() -> None:

@@ -84,9 +84,7 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
         try:
             parts.append(whole.format_map(values))
         except Exception:  # a value's own __format__ may raise anything
-            parts.append(
-                str(values[name]) if type(values.get(name)) in (str, int, float) else whole
-            )
+            parts.append(str(plain(values[name])) if name in values else whole)
     return "".join(parts)
 
 
@@ -97,19 +95,25 @@ def ascii_only(text: object) -> str:
 def plain(value: Any) -> Any:
     """Replace what JSON cannot hold by text."""
     if isinstance(value, dict):
-        return {str(name): plain(item) for name, item in value.items()}
+        return {_utf8(str(name)): plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
+        return _utf8(value)
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
-        return value if -(2**63) <= value < 2**64 else str(value)
+        if -(2**63) <= value < 2**64:
+            return value
+        return str(value) if value.bit_length() < 4096 else f"<int of {value.bit_length()} bits>"
     try:
         return repr(value)
     except Exception:  # a value's own __repr__ may raise anything
         return f"<{type(value).__name__}>"
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def cut_texts(value: Any, longest: int) -> Any:

@@ -26,6 +26,9 @@ from pytest_narration.emit.sink import Sink
 from pytest_narration.event import MAX_LINE_BYTES, Event
 from pytest_narration.wire import decode
 
+OTHER = "0192f0a0-7b1c-7abc-8def-0123456789ab"
+THIRD = "0192f0a0-7b1c-7abc-8def-0123456789ac"
+
 
 class Lines(Sink):
     """A sink that keeps what it is given."""
@@ -208,6 +211,8 @@ def test_an_event_reaches_the_stream_of_its_own_job_only(say: Any) -> None:
             say("nested", "Nested job")
         with narration_context(job_id=None):
             say("jobless", "No job")
+        say("disowned", "Not the job's", job_id=None)
+        say("nameless", "Nobody's", job_id="")
         stream.is_open = False
         say("late", "Late")
     say("lifecycle", "Lifecycle")
@@ -237,7 +242,7 @@ def test_a_stream_that_fails_does_not_break_the_caller(say: Any, lines: Lines) -
 def test_the_first_event_of_a_job_names_what_caused_it_and_the_next_does_not(
     say: Any, lines: Lines
 ) -> None:
-    with narration_context(correlation_id="c", cause=("caller-event",)):
+    with narration_context(correlation_id="c", cause=(OTHER, "no event id")):
         first = say("receive", "Received")
         with narration_context(job_id="j-1") as job:
             say("start", "Started")
@@ -245,15 +250,26 @@ def test_the_first_event_of_a_job_names_what_caused_it_and_the_next_does_not(
         say("answer", "Answered")
 
     causes = [json.loads(line).get("cause") for line in lines.lines]
-    assert causes == [["caller-event"], [first], None, [job.trail.last]]
+    assert causes == [[OTHER], [first], None, [job.trail.last]]
 
 
 def test_a_cause_that_is_learnt_twice_is_named_once(say: Any, lines: Lines) -> None:
     with narration_context(correlation_id="c") as context:
-        context.trail.pending += ["other", "other", "third"]
+        context.trail.follow(OTHER, THIRD, OTHER)
         say("act", "Acting")
 
-    assert lines.fields()["cause"] == ["other", "third"]
+    assert lines.fields()["cause"] == [OTHER, THIRD]
+
+
+def test_work_that_joins_many_jobs_without_a_word_names_the_latest(say: Any, lines: Lines) -> None:
+    with narration_context(worker_id="w"):
+        for number in range(500):
+            with narration_context(job_id=f"j-{number}"):
+                last = say("work", "Working")
+        say("rest", "Resting")
+
+    cause = lines.fields()["cause"]
+    assert (len(cause), cause[-1]) == (32, last)
 
 
 @pytest.mark.parametrize(
@@ -343,6 +359,9 @@ class Hostile:
         [[[[[[[[[]]]]]]]]],
         {"k": Hostile()},
         RuntimeError("x"),
+        type("Text", (str,), {})("q"),
+        pytest.param(10**5000, id="endless"),
+        {"k\ud800": 1},
     ],
 )
 def test_any_value_gives_one_readable_line(say: Any, lines: Lines, value: object) -> None:
@@ -407,6 +426,80 @@ def test_secrets_are_redacted_wherever_they_are(say: Any, lines: Lines) -> None:
         assert secret not in text
         assert "hunter2" not in text
         assert "q" * 30 not in text
+
+
+def test_secrets_that_are_bound_stay_out_of_the_sentence(say: Any, lines: Lines) -> None:
+    with narration_context(api_key="plain-se-cret", user={"password": "zzzz1"}, pw="open-sesame"):
+        say("act", "Key is {api_key}, {user[password]}, password={pw}")
+        say("act", "Again")
+
+    assert all(
+        secret not in line.decode()
+        for line in lines.lines[:1]
+        for secret in ("plain-se-cret", "zzzz1", "open-sesame")
+    )
+    assert b"plain-se-cret" not in lines.lines[1]
+
+
+@pytest.mark.parametrize("where", ["action", "actor", "field", "bound field", "bound actor"])
+def test_names_are_cleaned_like_values(say: Any, lines: Lines, where: str) -> None:
+    secret = "ghp_" + "a1B2" * 9
+    bound: dict[str, Any] = {}
+    if where == "bound field":
+        bound = {secret: 1}
+    elif where == "bound actor":
+        bound = {"actor": secret}
+    with narration_context(**bound):
+        say(
+            secret if where == "action" else "act",
+            "Acting",
+            **({"actor": secret} if where == "actor" else {}),
+            **({secret: 1, "act\u200bion": 2} if where == "field" else {}),
+        )
+
+    assert secret.encode() not in lines.lines[0]
+    assert where != "field" or lines.fields()["given_action"] == 2
+
+
+def test_a_name_is_written_once_whoever_gives_it(narrator: Narrator, lines: Lines) -> None:
+    with narration_context(cute="bound", target="bound"):
+        narrator.emit("act", "T", None, "info", {"cute": "said"}, True, {"target": "given"})
+
+    pairs = json.loads(lines.lines[0], object_pairs_hook=list)
+    assert [value for name, value in pairs if name in ("cute", "target")] == ["given", "said"]
+    assert len(pairs) == len(dict(pairs))
+
+
+@pytest.mark.parametrize("bound", [{"k" * 70_000: 1}, {f"field_{n}": "x" for n in range(3000)}])
+def test_a_context_that_does_not_fit_keeps_the_ids(
+    say: Any, lines: Lines, bound: dict[str, Any]
+) -> None:
+    with narration_context(correlation_id="c-1", job_id="j-1", **bound):
+        say("act", "Acting")
+
+    pairs = json.loads(lines.lines[0], object_pairs_hook=list)
+    fields = dict(pairs)
+    assert len(pairs) == len(fields)
+    assert (fields["correlation_id"], fields["job_id"], fields["human"]) == ("c-1", "j-1", "Acting")
+
+
+def test_a_handler_that_interrupts_anywhere_gets_ids_and_numbers_of_its_own() -> None:
+    """As a signal handler does, which may run between any two steps of the clock."""
+    clock = Clock(lambda: reads())
+    ids: list[str] = []
+    depth = 0
+
+    def reads() -> int:
+        nonlocal depth
+        depth += 1
+        if depth < 4:
+            ids.append(clock.stamp()[0])
+        depth -= 1
+        return 1_000_000 * len(ids)
+
+    ids.extend(clock.stamp()[0] for _ in range(50))
+
+    assert len(ids) == len(set(ids))
 
 
 def test_control_and_zero_width_characters_do_not_reach_a_line(say: Any, lines: Lines) -> None:
@@ -488,6 +581,38 @@ def test_a_call_with_nonsense_does_not_raise() -> None:
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert events[-1]["action"] == "fine"
     assert events[0]["action"] == "narration_failed"
+
+
+def test_levels_of_other_loggers_are_understood_and_others_are_kept() -> None:
+    done = run(
+        "from pytest_narration.emit import *\n"
+        "for level in ('ERROR', 'warning', 'critical', 'loud', []): narrate('a', 'A', level=level)"
+    )
+
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(event["level"], event.get("given_level")) for event in events] == [
+        ("error", None),
+        ("warn", None),
+        ("fatal", None),
+        ("info", "loud"),
+        ("error", None),
+    ]
+
+
+def test_a_context_takes_nonsense_without_raising(say: Any, lines: Lines) -> None:
+    class Odd:
+        def __eq__(self, other: object) -> bool:
+            raise RuntimeError
+
+        __hash__ = object.__hash__
+
+    block = narration_context(job_id=Odd(), cause=5)  # type: ignore[arg-type]  # nonsense on purpose
+    with block, narration_context(job_id=Odd(), cause=[[]]):  # type: ignore[list-item]  # the same
+        say("act", "Acting")
+    with block:
+        say("again", "Again")
+
+    assert len(lines.lines) == 2
 
 
 def test_importing_emit_brings_in_neither_pytest_nor_anything_heavy() -> None:
