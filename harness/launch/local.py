@@ -1,7 +1,8 @@
 """Services as child processes of the test run, on 127.0.0.1.
 
 Nothing outlives the run: each process leads a session of its own, is ended by :meth:`close` or at
-exit, and holds a pipe that ends with us, so that it notices even our ``kill -9``.
+exit, and holds a pipe that ends with us, so that it notices even our ``kill -9``; on Linux also
+when it is frozen at that moment.
 """
 
 from __future__ import annotations

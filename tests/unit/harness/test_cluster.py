@@ -261,6 +261,48 @@ def test_nothing_outlives_a_test_run_that_is_killed_or_interrupted(number: signa
     assert not left, f"still running: {left}"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux wakes a frozen orphan")
+def test_not_even_frozen_services_outlive_a_test_run_that_is_killed() -> None:
+    """The services are started from a thread that is gone by then: Linux watches threads."""
+    script = textwrap.dedent(
+        """
+        import sys, threading
+        from harness.cluster import local_cluster
+        from pytest_narration.recorder import Recorder
+
+        cluster = local_cluster(Recorder())
+        starter = threading.Thread(target=cluster.__enter__)
+        starter.start()
+        starter.join()
+        worker = cluster.worker()
+        pids = [service.pid for service in cluster.services]
+        pids.append(worker.facts()["runs_as"].split()[1])
+        worker.pause()
+        for service in cluster.services:
+            service.pause()
+        print(*pids, flush=True)
+        sys.stdin.read()
+        """
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as run:
+        assert run.stdout is not None
+        pids = [int(pid) for pid in run.stdout.readline().split()]
+        assert len(pids) == 3
+        run.kill()
+        run.wait(20)
+    left = _wait_until_gone(pids, seconds=25)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left, f"still running: {left}"
+
+
 def _wait_until_gone(pids: list[int], seconds: float) -> list[int]:
     """Return those that still run after so long; a pidfd is readable when its process ended."""
     import select
