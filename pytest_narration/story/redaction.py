@@ -34,11 +34,11 @@ _FORMS = {
     ID: rf"\b(?:{_UUID}|{_HEX}|{_ULID})\b",
     "pointer": r"\b0x[0-9a-fA-F]{4,16}\b",
     "address": r"\b(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?\b"
-    r"|\[[0-9a-fA-F:]{2,39}\](?::\d{1,5})?|\b(?:localhost|[\w.-]+\.local):\d{1,5}\b",
+    r"|\[[0-9a-fA-F:]{2,39}\](?::\d{1,5})?|\b(?:localhost|[\w.-]{1,99}\.local):\d{1,5}\b",
     "duration": r"(?<![\w.])\d+(?:\.\d+)?\s?"
     r"(?:ns|us|µs|μs|ms|s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?)\b",
     "path": r"(?:/private)?/(?:tmp|var/folders|var/tmp)/[^\s\"':,;)\]}]+"
-    r"|\b[A-Z]:\\[^\s\"']*\\Temp\\[^\s\"']+",
+    r"|\b[A-Z]:\\[^\s\"']{0,99}\\Temp\\[^\s\"']+",
     "pid": r"(?<=\bpid[ =:])\d+\b",
 }
 _scan = re.compile("|".join(f"(?P<{name}>{form})" for name, form in _FORMS.items()))

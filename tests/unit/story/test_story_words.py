@@ -172,7 +172,13 @@ def test_modes_choose_the_sentence_and_fall_back_to_the_plain_one() -> None:
     assert Story.of(world.events).retold(mode="story").lines[0].said == '"Done," it said'
 
 
-@pytest.mark.parametrize("text", ["a" * 50_000, "1" * 50_000, "://" * 20_000, "/tmp/" * 10_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a" * 60_000, "1" * 60_000, "a." * 30_000 + "1", "C:\\" * 20_000 + "1", "1 " * 30_000),
+        *("://" * 20_000, "/tmp/" * 12_000, "[::" * 20_000, "12:" * 20_000, "1.2." * 15_000),
+    ],
+)
 def test_long_text_is_searched_in_linear_time(text: str) -> None:
     began = time.perf_counter()
     said(text)
