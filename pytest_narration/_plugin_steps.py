@@ -68,7 +68,7 @@ class Scenarios:
         """Take note that a test's scenario begins."""
         from .steps.telling import Course
 
-        item.stash[_COURSE] = Course(feature, scenario)
+        item.stash[_COURSE] = Course(feature, scenario, self._config.rootpath)
 
     def pytest_bdd_before_step(
         self, request: pytest.FixtureRequest, step_func: Callable[..., Any]
@@ -125,7 +125,6 @@ class Scenarios:
     def pytest_bdd_step_func_lookup_error(
         self,
         request: pytest.FixtureRequest,
-        feature: Feature,
         step: Step,
         exception: BaseException,
     ) -> None:
@@ -135,8 +134,8 @@ class Scenarios:
         from .steps.suggestions import undefined
 
         parsers = [context.parser for context in step_function_context_registry.values()]
-        where = f"{feature.rel_filename}, line {step.line_number}"
         course = request.node.stash[_COURSE]
+        where = f"{course.path}, line {step.line_number}"
         course.begin(is_phrase=True)
         later = course.scenario.steps[course.position + 1 :]
         exception.args = (undefined(step, later, parsers, where=where),)

@@ -91,7 +91,7 @@ class Phrase(StepParser):
             return None
         found = []
         for parameter, text in zip(self.parameters, match.groups(), strict=True):
-            if re.fullmatch(parameter.regexp, text, re.DOTALL) is None:
+            if re.fullmatch(parameter.regexp, text, re.DOTALL | re.IGNORECASE) is None:
                 such = ", ".join(parameter.examples[:3])
                 found.append(
                     f"{text} is no {{{parameter.name}}} ({parameter.about}): such as {such}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ class Course:
 
     feature: Feature
     scenario: Scenario
+    root: Path
+    """Folder that the feature's path is shown from."""
     position: int = -1
     """Index of the step that runs."""
     seconds: list[float] = field(default_factory=list)
@@ -30,10 +33,10 @@ class Course:
     _began: float = 0.0
 
     @property
-    def step(self) -> Step | None:
-        """The step that runs, or ran last."""
-        steps = self.scenario.steps
-        return steps[self.position] if 0 <= self.position < len(steps) else None
+    def path(self) -> str:
+        """The feature's file."""
+        path = Path(self.feature.filename)
+        return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
 
     def begin(self, *, is_phrase: bool = False) -> None:
         """Take note that the next step begins."""
@@ -52,7 +55,7 @@ class Course:
     def told(self) -> str:
         """Return the scenario with a mark before each step, and why below the one that failed."""
         name = f"{self.scenario.keyword}: {self.scenario.name}"
-        line = f"{self.feature.rel_filename}:{self.scenario.line_number}"
+        line = f"{self.path}:{self.scenario.line_number}"
         told = [f"Feature: {self.feature.name}", f"  {name}  ({line})"]
         for number, step in enumerate(self.scenario.steps):
             told += self._step(number, step)

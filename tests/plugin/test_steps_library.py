@@ -1,4 +1,4 @@
-"""The library of phrases in a project of somebody else: every phrase runs, against real services."""
+"""The library in a project of somebody else: every phrase runs, against real services."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONTAINERS = {
 
 @pytest.fixture
 def shop(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A project with two services, a catalog, recorded logs and features, but no step of its own."""
+    """A project with two services, a catalog, a log and features, but no step of its own."""
     shutil.copytree(PROJECT, pytester.path, dirs_exist_ok=True)
     pytester.makepyfile(test_features="from pytest_bdd import scenarios\nscenarios('.')\n")
     monkeypatch.setenv("PYTHON", sys.executable)
