@@ -1,4 +1,4 @@
-"""Services that a scenario starts by itself, to see them fail or stop."""
+"""Services that a scenario starts by itself, to see them fail or stop; a cluster of its own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
-from pytest_bdd import parsers, then, when
+from pytest_bdd import given, parsers, then, when
 
+from harness.cluster import local_cluster
+from pytest_narration.fixtures import Narration
+from pytest_narration.recorder import Recorder
 from pytest_narration.sources import ProcessSource
 
 from .scene import Scene
@@ -40,6 +44,28 @@ def start_service(scene: Scene) -> Iterator[StartService]:
         yield start
 
 
+@pytest.fixture
+def damaged_model(tmp_path: Path) -> Path:
+    """A checkpoint that can be loaded and whose training diverged: its last layer is NaN."""
+    from harness.services.worker.checkpoint import save, tiny
+
+    model = tiny()
+    model.head.weight.data.fill_(float("nan"))
+    path = tmp_path / "damaged.safetensors"
+    save(model, path)
+    return path
+
+
+@pytest.fixture
+def damaged_cluster(scene: Scene, damaged_model: Path) -> Iterator[None]:
+    """A cluster of the scenario's own, with a recorder of its own, in place of the shared one."""
+    recorder = Recorder()
+    narration = Narration(recorder, scene.narration._policy)
+    with local_cluster(recorder, worker_args=[f"--model={damaged_model}"]) as cluster:
+        scene.cluster, scene.narration = cluster, narration
+        yield
+
+
 @contextmanager
 def taken_port() -> Iterator[int]:
     """A port that another program listens on."""
@@ -51,6 +77,11 @@ def refusing_url() -> str:
     """Return where nobody listens: the kernel gave the port out and took it back."""
     with taken_port() as port:
         return f"http://127.0.0.1:{port}"
+
+
+@given("a cluster whose model is damaged")
+def _damaged(damaged_cluster: None) -> None:
+    """The fixture does it, and undoes it."""
 
 
 @when("a worker is started on a port that is taken")

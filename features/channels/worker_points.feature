@@ -33,14 +33,15 @@ Feature: Thirteen points stay on stdout, eight reach the user
     And the narration holds every rule
 
   Scenario: A request that the worker refuses
-    When the client submits a job with a prompt of 10000 characters
+    When the client submits a job with a prompt of 2000 characters
     And the client reads the job's stream to its end
     Then the point "worker.request-invalid" of the job was seen on stdout and on its stream
     And the job's stream ends with the error "INVALID_REQUEST"
     And the narration holds every rule
 
   Scenario: An inference that fails
-    When the client submits a job with a prompt of 2000 characters
+    Given a cluster whose model is damaged
+    When the client submits a job
     And the client reads the job's stream to its end
     Then the point "worker.inference-failed" of the job was seen on stdout and on its stream
     And the job's stream ends with the error "INFERENCE_FAILED"

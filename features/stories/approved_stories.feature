@@ -14,8 +14,14 @@ Feature: The stories that the cluster tells
     When the client submits a job with an empty prompt and correlation id "rejected-1"
     Then the story of "rejected-1" is as approved
 
-  Scenario: An inference that fails
+  Scenario: A prompt that the model has no room for
     When the client submits a job with a prompt of 3000 characters
+    And the client reads the job's stream to its end
+    Then the job's story is as approved
+
+  Scenario: An inference that fails
+    Given a cluster whose model is damaged
+    When the client submits a job
     And the client reads the job's stream to its end
     Then the job's story is as approved
 

@@ -5,16 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from ..limits import MAX_PROMPT_CHARS, MAX_SEED, MAX_TEMPERATURE, MAX_TIMEOUT_MS, MAX_TOKENS
 from ..web import Fields
 
-__all__ = ["MAX_PROMPT_CHARS", "MAX_TIMEOUT_MS", "MAX_TOKENS", "JobRequest", "read_job"]
-
-MAX_PROMPT_CHARS = 32_768
-"""What the control plane lets pass; a model's own context is shorter, and its worker says so."""
-MAX_TOKENS = 4_096
-MAX_SEED = (1 << 63) - 1
-MAX_TEMPERATURE = 10.0
-MAX_TIMEOUT_MS = 600_000
+__all__ = ["JobRequest", "read_job"]
 
 CORRELATION_SHAPE = r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}"
 _is_correlation = re.compile(CORRELATION_SHAPE).fullmatch

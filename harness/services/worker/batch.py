@@ -115,16 +115,23 @@ class Batch:
         self.step([row])
         self.close(row)
 
-    def need(self, tokens_in: int, max_tokens: int) -> int:
-        """Return the positions a job needs; an answer ends where the context does.
+    def check_context(self, tokens_in: int) -> None:
+        """Refuse a prompt that leaves no room for an answer; any thread may ask.
 
         :raises ContextExceeded: the prompt fills the context by itself.
-        :raises BudgetExceeded: the budget could not hold the job even alone.
         """
         if tokens_in >= self.context:
             raise ContextExceeded(
                 f"the prompt has {tokens_in} tokens, the model's context {self.context}"
             )
+
+    def need(self, tokens_in: int, max_tokens: int) -> int:
+        """Return the positions a job needs; an answer ends where the context does.
+
+        :raises ContextExceeded: as :meth:`check_context`.
+        :raises BudgetExceeded: the budget could not hold the job even alone.
+        """
+        self.check_context(tokens_in)
         needed = min(tokens_in + max_tokens, self.context)
         if needed > self.budget:
             raise BudgetExceeded(f"{needed} cache positions needed, the budget is {self.budget}")

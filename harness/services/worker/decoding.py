@@ -166,13 +166,13 @@ class Decoding:
         self._leave(job, "end")
 
     def _break(self, job: Job, error: Exception) -> None:
-        from .batch import BudgetExceeded, ContextExceeded, NotFinite
+        from .batch import BudgetExceeded, NotFinite
         from .devices import is_out_of_memory
 
         if isinstance(error, BudgetExceeded) or is_out_of_memory(error):
             self._fail(job, "VRAM_OOM", _first_line(error))
             return
-        if not isinstance(error, ContextExceeded | NotFinite):
+        if not isinstance(error, NotFinite):
             traceback.print_exception(error, file=sys.stderr)
         self._fail(job, "INFERENCE_FAILED", _first_line(error))
 

@@ -22,6 +22,7 @@ from .engine import Engine, StartFailed
 from .jobs import RETRYABLE, Job
 from .options import Options
 from .requests import InferenceRequest, Invalid, read
+from .tokens import encode
 
 __all__ = ["Execute"]
 
@@ -65,7 +66,10 @@ class Execute:
                 return self._refuse_invalid(request, stream, error)
             try:
                 engine = await self._engine()
+                _check_context(asked, engine)
                 self._backend.check_room()
+            except Invalid as error:
+                return self._refuse_invalid(request, stream, error)
             except (Full, Stopping, StartFailed) as error:
                 return self._refuse_unavailable(error)
             return self._accept(asked, stream, engine)
@@ -142,6 +146,19 @@ class _JobResponse:
         finally:
             if self._job.stream.is_open:
                 self._backend.cancel(self._job.id, "the caller left the stream")
+
+
+def _check_context(asked: InferenceRequest, engine: Engine) -> None:
+    """Refuse a prompt that the model has no room for, while it is still a request.
+
+    :raises Invalid: ``prompt_over_context``.
+    """
+    from .batch import ContextExceeded  # torch is here already: the engine is made of it
+
+    try:
+        engine.batch.check_context(len(encode(asked.prompt)))
+    except ContextExceeded as error:
+        raise Invalid("prompt_over_context", str(error)) from error
 
 
 def _send_started(

@@ -8,20 +8,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = [
-    "MAX_PROMPT_CHARS",
-    "MAX_TIMEOUT_MS",
-    "MAX_TOKENS",
-    "InferenceRequest",
-    "Invalid",
-    "read",
-]
+from ..limits import MAX_PROMPT_CHARS, MAX_SEED, MAX_TEMPERATURE, MAX_TIMEOUT_MS, MAX_TOKENS
 
-MAX_PROMPT_CHARS = 8_192
-MAX_TOKENS = 1_024
-MAX_TEMPERATURE = 10.0
-MAX_SEED = (1 << 63) - 1
-MAX_TIMEOUT_MS = 600_000
+__all__ = ["InferenceRequest", "Invalid", "read"]
 
 _KNOWN = ("job_id", "max_tokens", "prompt", "seed", "temperature", "timeout_ms")
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from harness.services import limits
+from harness.services.orchestrator import app
 from harness.services.orchestrator.admission import JobRequest, read_job
 from harness.services.orchestrator.jobs import Job, JobStore, Keep, State
 from harness.services.web import ApiError
+from harness.services.worker.requests import Invalid
+from harness.services.worker.requests import read as read_inference
 
 
 class _Clock:
@@ -99,3 +107,34 @@ def test_what_the_client_left_open_stays_open_for_the_worker() -> None:
 def test_a_correlation_id_in_the_body_must_be_fit_to_travel(bad: str) -> None:
     with pytest.raises(ApiError, match="`correlation_id`"):
         read_job({"prompt": "hi", "correlation_id": bad})
+
+
+def test_what_is_admitted_is_valid_for_every_worker() -> None:
+    """The largest request of all fields passes both; one more of anything is refused at once."""
+    most: dict[str, Any] = {
+        "prompt": "x" * limits.MAX_PROMPT_CHARS,
+        "max_tokens": limits.MAX_TOKENS,
+        "seed": limits.MAX_SEED,
+        "temperature": limits.MAX_TEMPERATURE,
+        "timeout_ms": limits.MAX_TIMEOUT_MS,
+    }
+    admitted, _ = read_job(most)
+    assert read_inference(admitted.body())._asdict() == most
+    for name, value in most.items():
+        beyond = value + "x" if isinstance(value, str) else value + 1
+        with pytest.raises(ApiError, match=f"`{name}`"):
+            read_job({**most, name: beyond})
+        with pytest.raises(Invalid, match=f"`{name}`"):
+            read_inference({**most, name: beyond})
+
+
+def test_the_interfaces_description_has_the_limits() -> None:
+    path = Path(app.__file__).with_name("openapi.json")
+    described = json.loads(path.read_text())["components"]["schemas"]["JobRequest"]["properties"]
+    assert described["prompt"]["maxLength"] == limits.MAX_PROMPT_CHARS
+    for name, most in (
+        ("max_tokens", limits.MAX_TOKENS),
+        ("temperature", limits.MAX_TEMPERATURE),
+        ("timeout_ms", limits.MAX_TIMEOUT_MS),
+    ):
+        assert described[name]["maximum"] == most, name

@@ -228,6 +228,8 @@ def test_streams_of_concurrent_jobs_carry_their_own_events_only(
     [
         ({"prompt": ""}, "prompt_empty"),
         ({"prompt": "x" * 9000}, "prompt_too_long"),
+        ({"prompt": "x" * 511}, "prompt_over_context"),
+        ({"prompt": "\u044f" * 256}, "prompt_over_context"),
         ({"prompt": 5}, "prompt_not_string"),
         ({"prompt": "x", "max_tokens": 0}, "max_tokens_out_of_range"),
         ({"prompt": "x", "max_tokens": True}, "max_tokens_not_integer"),
@@ -377,13 +379,6 @@ def test_a_job_larger_than_the_memory_is_refused(worker: WorkerProcess, url: str
     frames = run_job(url, prompt="x" * 100, max_tokens=500)
     point = assert_failed(worker, frames, "VRAM_OOM")
     assert point["reason"] == "512 cache positions needed, the budget is 505"
-
-
-def test_a_prompt_longer_than_the_context_fails(worker: WorkerProcess, url: str) -> None:
-    frames = run_job(url, prompt="x" * 600, max_tokens=5)
-    point = assert_failed(worker, frames, "INFERENCE_FAILED")
-    assert point["reason"] == "the prompt has 601 tokens, the model's context 512"
-    assert frames.seen[-1]["retryable"] is False
 
 
 def test_more_jobs_than_places_are_refused_with_a_time_to_come_back(

@@ -6,13 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.services.worker.requests import (
-    MAX_PROMPT_CHARS,
-    MAX_TOKENS,
-    InferenceRequest,
-    Invalid,
-    read,
-)
+from harness.services.limits import MAX_PROMPT_CHARS, MAX_TOKENS
+from harness.services.worker.requests import InferenceRequest, Invalid, read
 
 FINE = {"prompt": "hi"}
 
