@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime
 import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -137,7 +137,8 @@ def _teller(name: str) -> Any:
     # A tuple is an array to the judge, and to every encoder.
     draft = jsonschema.Draft202012Validator
     types = draft.TYPE_CHECKER.redefine("array", lambda _, value: isinstance(value, list | tuple))
-    teller = jsonschema.validators.extend(draft, type_checker=types)
+    extend: Callable[..., Any] = jsonschema.validators.extend  # has no annotations
+    teller = extend(draft, type_checker=types)
     return teller(_shared(name), format_checker=formats)
 
 
