@@ -1,19 +1,21 @@
 """``channel-split``: what is for operators stays on stdout, what users see is on stdout too.
 
-Points that a catalog declares for stdout only never appear on SSE; every event on SSE also appears
-on stdout, with the same id and the same content; and no stream delivers an event twice. An SSE
-event that never reached stdout is also how a lost last line is noticed.
+Points that a catalog declares for stdout only never appear on SSE, and those that it declares for
+SSE are on the stream of their job; every event on SSE also appears on stdout, with the same id and
+the same content; and no stream delivers an event twice. An SSE event that never reached stdout is
+also how a lost last line is noticed.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from ..event import Event
-from .evidence import PointLike, Record
+from .declared import Declared
+from .evidence import Record
 from .facts import Facts
 from .registry import rule
+from .undelivered import undelivered
 from .verdict import Doubt, Finding, Note, Violation
 from .words import between, line, named, plural, quoted, who
 
@@ -22,7 +24,10 @@ __all__ = ["channel_split"]
 
 @rule(
     "channel-split",
-    title="stdout-only points never appear on SSE; every SSE event is on stdout, unchanged",
+    title=(
+        "stdout-only points never appear on SSE, SSE points reach their stream; every SSE event is "
+        "on stdout, unchanged"
+    ),
     hint=(
         "emit once and let the emitter write both channels; relay a line as it was read; wait for "
         "the story to settle before the check, so that no line is still on its way"
@@ -30,7 +35,10 @@ __all__ = ["channel_split"]
 )
 def channel_split(evidence: Facts) -> Iterable[Finding]:
     """Yield one violation for each event that is on the wrong channels."""
-    if not evidence.sse:
+    declared = Declared(evidence.points)
+    lost = list(_lost(evidence, declared))
+    yield from lost
+    if not evidence.sse and not lost:
         yield Note("no event was seen on SSE, so only stdout was judged: nothing to compare")
         return
     on_stdout: dict[str, Event] = {}
@@ -42,7 +50,6 @@ def channel_split(evidence: Facts) -> Iterable[Finding]:
         captured.add(record.event.service)
         if record.event.event_id is not None:
             on_stdout.setdefault(record.event.event_id, record.event)
-    declared = _Declared(evidence.points)
     unseen: dict[str, int] = {}
     delivered: set[tuple[str, str | None, str]] = set()
     for record in evidence.sse:
@@ -71,32 +78,22 @@ def channel_split(evidence: Facts) -> Iterable[Finding]:
         )
 
 
-class _Declared:
-    """The points of a catalog, to tell those for stdout only."""
-
-    def __init__(self, points: Iterable[PointLike]) -> None:
-        self._points: dict[tuple[str | None, str, str], list[PointLike]] = {}
-        for point in points:
-            key = (point.service, point.actor, point.action)
-            self._points.setdefault(key, []).append(point)
-
-    def is_stdout_only(self, event: Event) -> bool:
-        """Whether every point that the event can be is declared for stdout only."""
-        points = self._points.get((event.service, event.actor, event.action))
-        if not points:
-            return False
-        matching = [point for point in points if _is_said_by(event, point)]
-        return bool(matching) and all("sse" not in point.channels for point in matching)
-
-
-def _is_said_by(event: Event, point: PointLike) -> bool:
-    if event.template is not None and point.human:
-        return event.template == point.human
-    pattern = getattr(point, "pattern", None)
-    if pattern is not None:
-        return re.fullmatch(pattern, event.human) is not None
-    literal = [re.escape(part) for part in re.split(r"\{[^{}]*\}", point.human)]
-    return re.fullmatch(".*".join(literal), event.human, re.DOTALL) is not None
+def _lost(evidence: Facts, declared: Declared) -> Iterator[Violation]:
+    if not declared:
+        return
+    promised = (record.event for record in evidence.stdout if declared.is_for_sse(record.event))
+    for event, stream in undelivered(evidence, promised):
+        hop = between(event, f"the stream of job {quoted(stream)}")
+        yield Violation(
+            f"a point declared for SSE never arrived {hop}: {named(event)} narrated "
+            f"{event.actor}/{event.action} (event {quoted(event.event_id)}) on stdout in job "
+            f"{quoted(event.job_id)}, and the stream was read to its end without it",
+            (line(event, "event_id"),),
+            (event,),
+            hop,
+            "narrate it in the job's context while its stream is open, without `sse=False`; let "
+            "relays pass on every frame; or declare the point for stdout only",
+        )
 
 
 def _stdout_only(record: Record) -> Violation:

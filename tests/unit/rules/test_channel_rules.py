@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import pytest
 
+from pytest_narration.event import Event
+from pytest_narration.recorder import Ending
 from tests.unit.rules.story_builder import (
+    WORKER_TEMPLATES,
+    Call,
     Point,
     SeenFrame,
     Sighting,
@@ -13,6 +20,8 @@ from tests.unit.rules.story_builder import (
     story,
     texts,
 )
+
+BOTH = ("stdout", "sse")
 
 
 class TestChannelSplit:
@@ -113,6 +122,119 @@ class TestChannelSplit:
         assert verdict.doubts[0].why == (
             "no stdout of worker was captured, so 5 SSE events of it could not be compared"
         )
+
+    def test_a_point_declared_for_sse_that_a_relay_lost_is_named(self) -> None:
+        broken = story(2)
+        lost = broken.find(action="tokenize")
+        violation = only_violation(_off_stream(broken, lost).verdict("channel-split", points=SSE))
+        assert violation.title == (
+            "a point declared for SSE never arrived between worker and the stream of job 'job-1-o':"
+            f" worker (instance worker-1) narrated tokenizer/tokenize (event '{lost.event_id}') on "
+            "stdout in job 'job-1-w', and the stream was read to its end without it"
+        )
+        assert "sse=False" in violation.hint
+
+    @pytest.mark.parametrize("action", ["admit", "job_received", "inference_complete"])
+    def test_so_is_one_of_the_stream_s_own_job_and_the_first_or_last_of_a_job_below(
+        self, action: str
+    ) -> None:
+        broken = story(2)
+        _off_stream(broken, broken.find(action=action))
+        assert only_violation(broken.verdict("channel-split", points=SSE)).events[0].action == (
+            action
+        )
+        assert broken.verdict("channel-split").outcome == "held"  # nothing is declared
+        assert broken.verdict("channel-split", points=STDOUT).outcome == "broken"  # the others
+
+    def test_points_that_all_arrived_hold(self) -> None:
+        assert story(3).verdict("channel-split", points=SSE).outcome == "held"
+
+    def test_a_stream_without_any_event_is_judged_too(self) -> None:
+        silent = story()
+        for event in silent.find_all(job_id="job-1-w") + silent.find_all(job_id="job-1-p"):
+            silent.drop_event(event)
+        _off_stream(silent, silent.find(action="admit"))
+        assert not any(s.channel == "sse" for s in silent.sightings())
+        violation = only_violation(silent.verdict("channel-split", points=SSE))
+        assert violation.hop == "between orchestrator and the stream of job 'job-1-o'"
+
+    def test_a_stream_that_nobody_read_owes_nothing(self) -> None:
+        unread = story().drop(
+            lambda e: isinstance(e, SeenFrame) or (isinstance(e, Sighting) and e.channel == "sse")
+        )
+        assert unread.verdict("channel-split", points=SSE).outcome == "held"
+
+    @pytest.mark.parametrize("outcome", ["cut off", None])
+    def test_a_stream_that_was_not_read_to_its_end_owes_nothing(self, outcome: Any) -> None:
+        part = story().drop(
+            lambda e: (
+                (isinstance(e, SeenFrame) and e.type in {"end", "done"})
+                or (isinstance(e, Ending) and e.source == "client-1")
+            )
+        )
+        _off_stream(part, part.find(action="admit"))
+        if outcome:
+            part.ending("client-1", outcome)
+        assert part.verdict("channel-split", points=SSE).violations == ()
+        part.frame("end", {}, "job-1-o", "client-1")
+        part.frame("done", "[DONE]", "job-1-o", "client-1")
+        assert part.verdict("channel-split", points=SSE).outcome == "broken"
+
+    def test_a_stream_that_was_read_from_its_middle_owes_nothing(self) -> None:
+        late = story().drop(lambda e: isinstance(e, SeenFrame) and e.type == "started")
+        _off_stream(late, late.find(action="admit"))
+        assert late.verdict("channel-split", points=SSE).outcome == "held"
+
+    @pytest.mark.parametrize(("gap", "outcome"), [(0, "broken"), (1, "held")])
+    def test_a_stream_that_was_resumed_owes_what_its_frame_ids_prove(
+        self, gap: int, outcome: str
+    ) -> None:
+        """A client that goes on further down may have left out the event itself."""
+        resumed = story()
+        headers = {"last-event-id": "3", "x-correlation-id": "corr-1"}
+        resumed.entries.append(Call("client-1", "GET", "/stream", 200, headers, {}))
+        _off_stream(resumed, resumed.find(action="admit"))
+        for number, frame in enumerate(resumed.frames(), 1):
+            frame.id = str(number + (gap if number > 3 else 0))
+        assert resumed.verdict("channel-split", points=SSE).outcome == outcome
+
+    def test_two_readers_of_one_stream_need_not_both_see_it(self) -> None:
+        seen = story()
+        lost = seen.find(action="admit")
+        _off_stream(seen, lost)
+        seen.on_stream(lost, "job-1-o", "another reader")
+        assert seen.verdict("channel-split", points=SSE).outcome == "held"
+
+    def test_an_attempt_that_broke_off_may_lose_its_last_events_only(self) -> None:
+        """The caller of a worker that dies does not get what it said at last."""
+        retried = story()
+        ids = {"parent_job_id": "job-1-p", "correlation_id": "corr-1", "job_id": "job-1-v"}
+        said = [
+            retried.event("worker", action, instance="worker-2", **ids)
+            for action in ("execute_request", "inference_start", "tokenize")
+        ]
+        retried.on_stream(said[1], "job-1-o", "client-1")
+        violation = only_violation(retried.verdict("channel-split", points=SSE))
+        assert violation.events == (said[0],)
+        retried.on_stream(said[0], "job-1-o", "client-1")
+        assert retried.verdict("channel-split", points=SSE).outcome == "held"
+
+    def test_a_job_that_failed_may_lose_the_last_events_below(self) -> None:
+        failed = story(2)
+        _off_stream(failed, failed.find(action="inference_complete"))
+        for frame in failed.frames():
+            frame.type = "error" if frame.type == "end" else frame.type
+        assert failed.verdict("channel-split", points=SSE).outcome == "held"
+
+    def test_a_stream_owes_no_events_of_a_service_that_it_never_relays(self) -> None:
+        inner = story(2)
+        for event in inner.find_all(job_id="job-1-w") + inner.find_all(job_id="job-2-w"):
+            _off_stream(inner, event)
+        assert inner.verdict("channel-split", points=SSE).outcome == "held"
+        relayed = story(2)
+        for event in relayed.find_all(job_id="job-1-w"):
+            _off_stream(relayed, event)
+        assert len(relayed.verdict("channel-split", points=SSE).violations) == 5
 
     def test_it_says_when_there_was_no_stream(self) -> None:
         lifecycle = Story()
@@ -287,6 +409,29 @@ class TestTerminated:
         verdict = _stream("started token", ended=False).verdict("terminated")
         assert verdict.outcome == "inconclusive"
         assert "its stream is still open without an end" in verdict.doubts[0].why
+
+
+_SAID = [
+    ("orchestrator", "orchestrator", "admit"),
+    ("pool-manager", "pool-manager", "job_received"),
+    ("worker", "worker", "token_generate"),
+    *(("worker", actor, action) for action, (actor, _) in WORKER_TEMPLATES.items()),
+]
+SSE = [
+    Point(service, actor, action, WORKER_TEMPLATES.get(action, ("", f"Did {action}"))[1], BOTH)
+    for service, actor, action in _SAID
+]
+STDOUT = [dataclasses.replace(point, channels=("stdout",)) for point in SSE]
+
+
+def _off_stream(said: Story, event: Event) -> Story:
+    """Lose an event on its way to every stream."""
+    return said.drop(
+        lambda e: (
+            (isinstance(e, Sighting) and e.channel == "sse" and e.event is event)
+            or (isinstance(e, SeenFrame) and str(event.event_id) in e.data)
+        )
+    )
 
 
 def _stream(kinds: str, *, ended: bool = True, owner: str = "orchestrator") -> Story:
