@@ -21,13 +21,10 @@ from ._plugin_judge import Policy
 from ._plugin_narration import Narration
 from .emit import subscribe
 from .event import Channel
-from .recorder import Recorder
+from .recorder import IN_PROCESS, Recorder
 from .wire import Rejected, decode
 
-__all__ = ["IN_PROCESS", "Capture", "SseChannel", "Threads", "record"]
-
-IN_PROCESS = "in-process"
-"""Source name of events that ``narrate()`` made in pytest's own process."""
+__all__ = ["Capture", "SseChannel", "Threads", "record"]
 
 _owner: ContextVar[object | None] = ContextVar("narration_capture", default=None)
 

@@ -18,6 +18,7 @@ from .recorder import Evidence
 
 if TYPE_CHECKING:
     from .coverage.catalog import Point
+    from .formats import FieldMap
     from .rules import Rule, Settings, Verdict
 
 __all__ = ["Choice", "Policy", "choice_of", "chosen", "policy_of"]
@@ -64,11 +65,29 @@ class Policy:
         """What ``[tool.narration.rules]`` of the project's ``pyproject.toml`` says."""
         from .rules import Settings
 
+        return Settings.of(self._table.get("rules", {}), self.rules)
+
+    @cached_property
+    def mapping(self) -> FieldMap:
+        """What ``[tool.narration.map]`` says.
+
+        :raises pytest.UsageError: it is wrong.
+        """
+        from .formats import FieldMap
+
+        try:
+            return FieldMap(self._table.get("map"))
+        except ConfigurationError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    @cached_property
+    def _table(self) -> dict[str, Any]:
         path = self._config.rootpath / "pyproject.toml"
         if not path.is_file():
-            return Settings()
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Settings.of(table.get("tool", {}).get("narration", {}).get("rules", {}), self.rules)
+            return {}
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = document.get("tool", {}).get("narration", {})
+        return table if isinstance(table, dict) else {}
 
     @cached_property
     def points(self) -> tuple[Point, ...]:

@@ -14,10 +14,79 @@ if TYPE_CHECKING:
     from .rules import Rule, Verdict
     from .story import Story
 
-__all__ = ["Narration"]
+__all__ = ["Judged", "Narration"]
 
 
-class Narration(View):
+class Judged(View):
+    """A part of what was recorded, which the project's rules can judge."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        policy: Policy,
+        start: int = 0,
+        stop: int | None = None,
+        correlation_id: str | None = None,
+    ) -> None:
+        super().__init__(recorder, start, stop, correlation_id)
+        self._policy = policy
+
+    def since(self, mark: int) -> Judged:
+        """Return what arrived at or after the mark, growing with the recorder."""
+        return self._part(super().since(mark))
+
+    def until(self, mark: int) -> Judged:
+        """Return what arrived before the mark."""
+        return self._part(super().until(mark))
+
+    def for_correlation(self, correlation_id: str) -> Judged:
+        """Return one request: its events, streams and HTTP calls."""
+        return self._part(super().for_correlation(correlation_id))
+
+    def _part(self, view: View) -> Judged:
+        return Judged(self.recorder, self._policy, view._start, view._stop, view._correlation_id)
+
+    def check(
+        self,
+        rules: Iterable[str | Rule] | None = None,
+        *,
+        allow: Mapping[str, str] | Iterable[Mapping[str, Any]] = (),
+    ) -> list[Verdict]:
+        """Judge this part; one verdict per rule.
+
+        :param rules: ids; all rules of the project by default.
+        :param allow: ``{rule id: reason}``, or exemptions as in ``[tool.narration.rules]``.
+        """
+        from ._plugin_judge import chosen
+
+        return self._policy.check(self, chosen(rules, allow, where="narration.check()"))
+
+    def assert_holds(
+        self,
+        rules: Iterable[str | Rule] | None = None,
+        *,
+        allow: Mapping[str, str] | Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        """Check, and fail the test with every violation, its evidence and its hint.
+
+        :raises NarrationViolation: at least one rule is broken or inconclusive.
+        """
+        __tracebackhide__ = True
+        from ._plugin_judge import chosen
+        from .errors import NarrationViolation
+
+        choice = chosen(rules, allow, where="narration.assert_holds()")
+        if text := self._policy.complaint(self, choice):
+            raise NarrationViolation(text)
+
+    def story(self, correlation_id: str) -> Story:
+        """Return the story of one request, in canonical causal order."""
+        from .story import Story
+
+        return Story.of(self.for_correlation(correlation_id))
+
+
+class Narration(Judged):
     """The fixture ``narration``: reads like a recorder, from the test's start on.
 
     Reading and waiting never consume, so questions come in any order. :attr:`recorder` has the
@@ -25,8 +94,7 @@ class Narration(View):
     """
 
     def __init__(self, recorder: Recorder, policy: Policy, mark: int = 0) -> None:
-        super().__init__(recorder, mark)
-        self._policy = policy
+        super().__init__(recorder, policy, mark)
         self.start = mark
         """Where the test began in the recorder."""
 
@@ -115,42 +183,3 @@ class Narration(View):
     def add_exchange(self, **exchange: Any) -> Exchange:
         """Record an HTTP call of the test; see :meth:`Recorder.add_exchange`."""
         return self.recorder.add_exchange(**exchange)
-
-    def check(
-        self,
-        rules: Iterable[str | Rule] | None = None,
-        *,
-        allow: Mapping[str, str] | Iterable[Mapping[str, Any]] = (),
-    ) -> list[Verdict]:
-        """Judge what was recorded since the test began; one verdict per rule.
-
-        :param rules: ids; all rules of the project by default.
-        :param allow: ``{rule id: reason}``, or exemptions as in ``[tool.narration.rules]``.
-        """
-        from ._plugin_judge import chosen
-
-        return self._policy.check(self, chosen(rules, allow, where="narration.check()"))
-
-    def assert_holds(
-        self,
-        rules: Iterable[str | Rule] | None = None,
-        *,
-        allow: Mapping[str, str] | Iterable[Mapping[str, Any]] = (),
-    ) -> None:
-        """Check, and fail the test with every violation, its evidence and its hint.
-
-        :raises NarrationViolation: at least one rule is broken or inconclusive.
-        """
-        __tracebackhide__ = True
-        from ._plugin_judge import chosen
-        from .errors import NarrationViolation
-
-        choice = chosen(rules, allow, where="narration.assert_holds()")
-        if text := self._policy.complaint(self, choice):
-            raise NarrationViolation(text)
-
-    def story(self, correlation_id: str) -> Story:
-        """Return the story of one request, in canonical causal order."""
-        from .story import Story
-
-        return Story.of(self.for_correlation(correlation_id))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ._plugin_capture import Capture, Threads, record
-from ._plugin_judge import policy_of
+from ._plugin_judge import Policy, policy_of
 from ._plugin_narration import Narration
 from .recorder import Recorder
 
@@ -35,8 +35,8 @@ class Session:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.recorder = _recorder()
         self.policy = policy_of(config)
+        self.recorder = _recorder(self.policy)
         self.threads = Threads()
         self.nodeid = ""
         """The running test, empty between tests."""
@@ -84,7 +84,7 @@ class Session:
     def capture(self, nodeid: str) -> Iterator[Capture]:
         """Body of the fixture ``narration_capture``."""
         with Capture(
-            _recorder(), self.policy, threads=self.threads, also=self._listeners
+            _recorder(self.policy), self.policy, threads=self.threads, also=self._listeners
         ) as capture:
             self._captures[nodeid] = capture
             try:
@@ -122,10 +122,10 @@ def session_of(config: pytest.Config) -> Session:
     return session
 
 
-def _recorder() -> Recorder:
+def _recorder(policy: Policy) -> Recorder:
     from .explain import waited
 
-    return Recorder(explain=waited)
+    return Recorder(mapping=policy.mapping, explain=waited)
 
 
 def is_in_use(config: pytest.Config) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from ..event import Channel, Event
+from ..formats import FieldMap
 from ..wire import Rejected
 from .awaiting import Waiters
 from .emitters import Death, Emitters, LastLines, Silence, Status
@@ -20,11 +21,12 @@ from .evidence import Evidence, View
 from .expectation import Expectation, Pattern, Progress, State, Waited
 from .log import EventLog, Origin
 from .quiescence import OpenStreams
-from .records import Ending, Exchange, Frame, Match, Outcome, Record
+from .records import IN_PROCESS, Ending, Exchange, Frame, Match, Outcome, Record
 from .waits import Explain, Waits, brief
 from .where import Difference, Matcher, Where, accepts
 
 __all__ = [
+    "IN_PROCESS",
     "Death",
     "Difference",
     "Ending",
@@ -57,6 +59,8 @@ class Recorder(Waits, Evidence):
     """Keeps what arrived, answers questions about it, and waits for what has not arrived yet.
 
     :param explain: puts a wait that ended without a match into words.
+    :param mapping: where the project's logs keep what an event needs, for sources that are given
+        none of their own.
     :param clock: seconds, monotonic.
     """
 
@@ -64,11 +68,13 @@ class Recorder(Waits, Evidence):
         self,
         *,
         explain: Explain | None = None,
+        mapping: FieldMap | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._recorder = self
         self._explain = explain or brief
         self._clock = clock
+        self.mapping = mapping or FieldMap()
         self._lock = threading.Lock()
         self._next = 0
         self._log = EventLog()

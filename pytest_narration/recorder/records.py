@@ -13,7 +13,10 @@ import msgspec
 
 from ..event import Channel, Event
 
-__all__ = ["Ending", "Exchange", "Frame", "Match", "Outcome", "Record"]
+__all__ = ["IN_PROCESS", "Ending", "Exchange", "Frame", "Match", "Outcome", "Record"]
+
+IN_PROCESS = "in-process"
+"""Source name of what this very process narrates: seen as it is made, so no line can get lost."""
 
 Outcome = Literal["complete", "cut off", "unreachable"]
 """How a source ended; anything but ``complete`` makes a check of it inconclusive."""

@@ -2,12 +2,13 @@
 
 Hops are found from three links that survive when the id itself is lost: the parent job, the
 parent span, and causes at another emitter. Only the hop where the id changed is reported; further
-hops that pass the wrong id on are in order.
+hops that pass the wrong id on are in order. Where services log no link at all, the option ``hops``
+says who calls whom: an id that the called one narrates and none of its callers was lost there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..event import Event
 from .facts import Facts, emitter
@@ -31,8 +32,12 @@ _Crossing = frozenset[tuple[str, str]]
         "id only where no caller gave one"
     ),
 )
-def correlation_same(evidence: Facts) -> Iterable[Finding]:
-    """Yield one violation for each job or link on which the id changes."""
+def correlation_same(evidence: Facts, *, hops: Sequence[Sequence[str]] = ()) -> Iterable[Finding]:
+    """Yield one violation for each job, link or hop on which the id changes.
+
+    :param hops: ``[caller, called]`` services, such as ``["shop", "stock"]``, for services whose
+        events name neither parent jobs nor spans nor causes.
+    """
     if not any(event.correlation_id for event in evidence.events()):
         yield Note("no event carries a correlation id, so none could be compared")
         return
@@ -44,6 +49,7 @@ def correlation_same(evidence: Facts) -> Iterable[Finding]:
     for event in evidence.events():
         if event.correlation_id and (event.cause or event.parent_span_id):
             yield from _against_links(event, evidence, told)
+    yield from _across(hops, evidence, told)
 
 
 def _two_in_one(job: Job) -> Violation:
@@ -96,6 +102,50 @@ def _against_links(event: Event, evidence: Facts, told: set[_Crossing]) -> Itera
             told.add(crossing)
             of = f"belongs to {who(source)}'s correlation {quoted(expected)}"
             yield _changed(source, event, evidence, f"{kind} {quoted(link)} {of}")
+
+
+def _across(
+    hops: Sequence[Sequence[str]], evidence: Facts, told: set[_Crossing]
+) -> Iterator[Violation]:
+    callers: dict[str, list[str]] = {}
+    for caller, called in hops:
+        callers.setdefault(called, []).append(caller)
+    if not callers:
+        return
+    narrated: dict[str, dict[str, Event]] = {}
+    for event in (evidence.whole or evidence).events():
+        if event.correlation_id:
+            narrated.setdefault(who(event), {}).setdefault(event.correlation_id, event)
+    mine = {event.correlation_id for event in evidence.events()}
+    given = _given(evidence)
+    blamed = {side for crossing in told for side in crossing}
+    for called, sources in callers.items():
+        known = given.union(*(narrated.get(source, ()) for source in sources))
+        for found, event in narrated.get(called, {}).items():
+            if found in known or found not in mine or (called, found) in blamed:
+                continue
+            source = " or ".join(sources)
+            hop = between(source, event)
+            yield Violation(
+                f"correlation id lost {hop}: {named(event)} narrated {event.action} with "
+                f"{quoted(found)}, an id that {source} never narrated",
+                (line(event), f"{source} narrated under {_ids_of(sources, narrated, mine)}"),
+                (event,),
+                hop,
+            )
+
+
+def _ids_of(
+    sources: Sequence[str], narrated: dict[str, dict[str, Event]], mine: set[str | None]
+) -> str:
+    return listed([i for s in sources for i in narrated.get(s, ()) if i in mine]) or "no id"
+
+
+def _given(evidence: Facts) -> set[str]:
+    """Return ids that the test sent or was answered: a call of its own needs no caller."""
+    sides = (h for e in evidence.exchanges for h in (e.request_headers, e.response_headers))
+    names = ("x-correlation-id", "x-request-id")
+    return {headers[name] for headers in sides for name in names if name in headers}
 
 
 def _changed(source: Event, event: Event, evidence: Facts, about: str) -> Violation:

@@ -3,7 +3,8 @@
 ``seq`` counts an emitter's lines from 1: a number that is missing is a lost line, one that comes
 twice is a repeated one. Lines may arrive in another order than they were numbered. What follows
 an emitter's last line cannot be seen this way; ``causal-order`` and ``channel-split`` notice it
-when another service or a stream names it.
+when another service or a stream names it. What a process narrates while it is captured in process
+cannot get lost, and a test sees its own part of it only: there ``seq`` is not judged.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..event import Event
+from ..recorder.records import IN_PROCESS
 from .evidence import Record
 from .facts import Facts
 from .registry import rule
@@ -42,7 +44,9 @@ def provenance(evidence: Facts, *, attached: Sequence[str] = ()) -> Iterable[Fin
     judged: dict[_Emitter, list[Record]] = {}
     for record in evidence.stdout:
         event = record.event
-        if event.instance is not None and event.seq is not None:
+        if event.instance is None or event.seq is None:
+            continue
+        if record.source != IN_PROCESS:
             judged.setdefault((event.service, event.instance), []).append(record)
     if not judged:
         yield Note("no numbered line was seen on stdout, so lost lines could not be noticed")

@@ -49,7 +49,7 @@ def line(event: Event, *fields: str) -> str:
         for name in names
         if (value := event.field(name)) is not None or name in fields
     ]
-    point = f"{_plain(event.actor)}/{_plain(event.action)}"
+    point = "/".join(filter(None, (_plain(event.actor), _plain(event.action))))
     return f"{named(event)}{position}: {point} “{text}” {' '.join(shown)}".rstrip()
 
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 from .. import wire
 from ..event import Event
 from ..formats import FieldMap, Shape, compose
-from ..recorder import Ending, Recorder
+from ..recorder import IN_PROCESS, Ending, Recorder
 from .source import Mapped
 
 __all__ = ["InProcessSource"]
@@ -36,6 +36,7 @@ class InProcessSource:
 
     :param name: source name of the events.
     :param service: service of logged events; narrated ones name their own.
+    :param narrated: whether to capture ``narrate()``; the fixtures' recorders do so already.
     :param structlog: whether to capture structlog, as it is configured when the context opens.
     :param logging: whether to capture stdlib logging; a logger's name limits it to that logger.
     """
@@ -44,8 +45,9 @@ class InProcessSource:
         self,
         recorder: Recorder,
         *,
-        name: str = "in process",
+        name: str = IN_PROCESS,
         service: str | None = None,
+        narrated: bool = True,
         structlog: bool = False,
         logging: bool | str = False,
         mapping: Mapped = None,
@@ -54,8 +56,10 @@ class InProcessSource:
         self.recorder = recorder
         self.ending: Ending | None = None
         self._service = service
+        self._narrates = narrated
         self._structlog = structlog
         self._logging = logging
+        mapping = recorder.mapping if mapping is None else mapping
         self._fields = mapping if isinstance(mapping, FieldMap) else FieldMap(mapping)
         self._undo: list[Callable[[], object]] = []
 
@@ -63,7 +67,8 @@ class InProcessSource:
         """Begin to capture."""
         from ..emit import subscribe
 
-        self._undo.append(subscribe(self._narrated))
+        if self._narrates:
+            self._undo.append(subscribe(self._narrated))
         if self._logging:
             logger = logging.getLogger(None if self._logging is True else self._logging)
             handler = _Handler(self._logged)

@@ -54,6 +54,7 @@ class OtlpSource:
         self.requests = 0
         """Exports taken, metrics included."""
         self._address = (host, port)
+        mapping = recorder.mapping if mapping is None else mapping
         self._fields = mapping if isinstance(mapping, FieldMap) else FieldMap(mapping)
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None

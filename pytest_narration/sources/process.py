@@ -93,7 +93,7 @@ class ProcessSource(Source):
                 f"cannot start {self.name}: {' '.join(self.args)}: {error}"
             ) from error
         atexit.register(self._signal, signal.SIGKILL)
-        self.recorder.attach(self.name, self._process.poll)
+        self.recorder.attach(self.name, self._process.poll, self.lines)
         return super().start()
 
     def terminate(self) -> None:

@@ -175,5 +175,6 @@ class Source:
         return Ending(self.name, "unreachable", detail)
 
     def _intake(self, format: str, mapping: Mapped, *, label: str = "") -> Intake:
+        mapping = self.recorder.mapping if mapping is None else mapping
         lines = reader(format, mapping, source=self.name + label, service=self.name)
         return Intake(self.recorder, lines, source=self.name)
