@@ -1,0 +1,102 @@
+"""Faults of one service's process that its starter arranges.
+
+What a running service suffers (kill, pause, partition) are methods of
+:class:`~harness.launch.Service` and of the cluster's worker handles.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from pytest_narration.errors import ClusterError
+
+__all__ = ["FullDisk"]
+
+_ROOT = Path(__file__).resolve().parents[2]
+_START_SECONDS = 30.0
+_PAUSE = 0.05
+
+
+class FullDisk:
+    """A worker whose stdout is a file on a full disk: every write fails with ENOSPC.
+
+    :param token: of its interface.
+    """
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        with Path("/dev/full").open("wb") as full:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "harness.services.worker", f"--port={port}"],
+                cwd=_ROOT,
+                env={**os.environ, "NARRATION_API_TOKEN": self._token},
+                stdin=subprocess.DEVNULL,
+                stdout=full,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        try:
+            self._wait()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, ``None`` while it runs."""
+        return None if self._process is None else self._process.poll()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def _wait(self) -> None:
+        """Ask until it is healthy: it can print nothing about it."""
+        deadline = time.monotonic() + _START_SECONDS
+        last: object = None
+        while time.monotonic() < deadline:
+            if self.returncode is not None:
+                raise ClusterError(f"a worker on a full disk ended with {self.returncode}")
+            try:
+                answer = httpx.get(f"{self.url}/health", timeout=2.0, trust_env=False)
+                last = answer.text
+                if answer.is_success and answer.json().get("status") == "ready":
+                    return
+            except httpx.HTTPError as error:
+                last = error
+            time.sleep(_PAUSE)
+        raise ClusterError(
+            f"a worker on a full disk was not healthy in {_START_SECONDS:g} s: {last}"
+        )
+
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(10.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

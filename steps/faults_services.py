@@ -1,0 +1,123 @@
+"""What a scenario does to the processes of the cluster, and what the cluster makes of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from pytest_bdd import parsers, then, when
+
+from harness.faults import FullDisk
+from pytest_narration.sse import Decoder
+
+from .scene import STREAM_SECONDS, Scene
+
+_SECONDS = 30.0
+_FROZEN_SECONDS = 0.5
+
+
+@pytest.fixture
+def crash() -> list[float]:
+    """When the scenario's crashes happened, on the recorder's clock."""
+    return []
+
+
+@when("the worker crashes after the job's first token")
+def _worker_crashes(scene: Scene, crash: list[float]) -> None:
+    scene.stream.wait_frame("token", STREAM_SECONDS)
+    worker = scene.cluster.worker()
+    crash.append(time.monotonic())
+    worker.kill()
+
+
+@then(parsers.parse('the pool manager narrates "{point_id}" within {seconds:g} s of the crash'))
+def _within(scene: Scene, point_id: str, seconds: float, crash: list[float]) -> None:
+    scene.wait_for_point(point_id)
+    noticed = [r.at for r in scene.sightings(point_id) if r.at >= crash[-1]]
+    assert noticed[0] - crash[-1] <= seconds
+
+
+@when("the worker freezes after the job's first token and goes on")
+def _worker_freezes(scene: Scene) -> None:
+    scene.stream.wait_frame("token", STREAM_SECONDS)
+    worker = scene.cluster.worker()
+    worker.pause()
+    try:
+        scene.narration.never(service="worker", action="inference_complete", during=_FROZEN_SECONDS)
+    finally:
+        worker.resume()
+
+
+@when("the pool manager crashes after the job's first token")
+def _pool_manager_crashes(scene: Scene) -> None:
+    scene.stream.wait_frame("token", STREAM_SECONDS)
+    scene.cluster.pool_managers[0].kill()
+
+
+@then("the restarted pool manager serves again")
+def _pool_manager_serves(scene: Scene) -> None:
+    since = scene.narration.mark()
+    scene.cluster.pool_managers[0].restart(_SECONDS)
+    scene.cluster.wait_ready(since=since, timeout=_SECONDS)
+
+
+@when("the orchestrator crashes after the job's first token")
+def _orchestrator_crashes(scene: Scene) -> None:
+    scene.stream.wait_frame("token", STREAM_SECONDS)
+    scene.cluster.orchestrator.kill()
+
+
+@then("the client sees its stream break")
+def _breaks(scene: Scene) -> None:
+    ending = scene.stream.wait(_SECONDS)
+    assert ending.outcome != "complete", ending
+    assert "done" not in [frame.type for frame in scene.stream.frames]
+
+
+@then("the node returns to the restarted orchestrator")
+def _node_returns(scene: Scene) -> None:
+    since = scene.narration.mark()
+    scene.cluster.orchestrator.restart(_SECONDS)
+    scene.narration.wait_for(action="node_ready", since=since, timeout=_SECONDS)
+
+
+@pytest.fixture
+def full_disk(scene: Scene) -> Iterator[FullDisk]:
+    """A worker of the scenario's own that cannot print."""
+    with FullDisk(scene.cluster.token) as worker:
+        yield worker
+
+
+@when("a worker is started whose stdout is on a full disk")
+def _full_disk(full_disk: FullDisk) -> None:
+    assert full_disk.returncode is None
+
+
+@then("a job on that worker streams its narration to its end")
+def _streams(scene: Scene, full_disk: FullDisk) -> None:
+    decoder = Decoder()
+    with httpx.stream(
+        "POST",
+        f"{full_disk.url}/execute",
+        json={"prompt": "Is anybody there?", "max_tokens": 20},
+        headers={
+            "Authorization": f"Bearer {scene.cluster.token}",
+            "Accept": "text/event-stream",
+        },
+        timeout=_SECONDS,
+        trust_env=False,
+    ) as answer:
+        frames = [frame for piece in answer.iter_bytes() for frame in decoder.feed(piece)]
+    told = [json.loads(f.data)["event"]["action"] for f in frames if f.type == "narration"]
+    assert frames[-1].type == "end"
+    assert {"inference_start", "inference_complete"} <= set(told)
+    assert full_disk.returncode is None
+
+
+@then(parsers.parse('the narration keeps "{first}", "{second}" and "{third}"'))
+def _keeps(scene: Scene, first: str, second: str, third: str) -> None:
+    scene.narration.settle(timeout=_SECONDS)
+    scene.narration.assert_holds([first, second, third])

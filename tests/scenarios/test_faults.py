@@ -1,0 +1,37 @@
+"""How the cluster breaks: on local processes, with a proxy on every link between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_bdd import scenarios
+
+from harness.faults import LinkedCluster, linked_cluster
+from pytest_narration.coverage.catalog import Catalog
+from pytest_narration.fixtures import Narration
+from pytest_narration.recorder import Recorder
+from steps.faults_links import *  # noqa: F403 - phrases are taken whole
+from steps.faults_readers import *  # noqa: F403
+from steps.faults_services import *  # noqa: F403
+from steps.scene import Scene
+
+scenarios("faults")
+
+_CATALOG = Path(__file__).parents[2] / "harness" / "narration.toml"
+
+
+@pytest.fixture(scope="module")
+def linked() -> Iterator[LinkedCluster]:
+    """A cluster of this module's own, so that no other test waits for what is killed here."""
+    with linked_cluster(Recorder(), pool_manager_args=("--heartbeat=0.3",)) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def scene(linked: LinkedCluster, narration: Narration) -> Scene:
+    """One scenario on the linked cluster; its narration is judged by the project's own policy."""
+    looked_at = Narration(linked.recorder, narration._policy, linked.recorder.mark())
+    points = {point.id: point for point in Catalog.load(_CATALOG).points}
+    return Scene(linked, looked_at, points)
