@@ -8,6 +8,7 @@ narration to be in use; that asynchronous steps run does not.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,10 +33,9 @@ def load(config: pytest.Config) -> None:
 
     :raises pytest.UsageError: pytest-bdd is not there.
     """
-    try:
-        config.pluginmanager.import_plugin(LIBRARY)
-    except MissingExtra as error:
-        raise pytest.UsageError(f"ini option narration_steps: {error}") from error
+    if find_spec("pytest_bdd") is None:
+        raise pytest.UsageError(f"ini option narration_steps: {MissingExtra('pytest-bdd', 'bdd')}")
+    config.pluginmanager.import_plugin(LIBRARY)
     hook = getattr(config.hook, "pytest_bdd_before_step", None)
     if hook is None or not hook.has_spec():
         raise pytest.UsageError(
@@ -66,8 +66,15 @@ class Scenarios:
 
     def begin(self, item: pytest.Item, feature: Feature, scenario: Scenario) -> None:
         """Take note that a test's scenario begins."""
+        from ._plugin_session import session_of
         from .steps.telling import Course
 
+        if self._config.pluginmanager.has_plugin(LIBRARY):
+            # Phrases look at what happens from here on, also before the first of them is reached.
+            session = session_of(self._config)
+            session.listen()
+            if session.nodeid != item.nodeid:
+                session.begin(item.nodeid)
         item.stash[_COURSE] = Course(feature, scenario, self._config.rootpath)
 
     def pytest_bdd_before_step(
