@@ -149,6 +149,12 @@ class Orchestrator:
         last_event_id = parse_last_event_id(request)
         context = current_context()
         asked = context.get("correlation_id") if context is not None else job.correlation_id
+        if last_event_id is not None and job.stream.is_read(last_event_id):
+            # After any other end an EventSource reconnects, for ever (WHATWG HTML, section 9.2).
+            told = str(asked) if _shown(request) is not None else job.correlation_id
+            return Response(
+                status_code=204, headers={"X-Correlation-Id": told, "X-Request-Id": told}
+            )
         if request.method == "HEAD":
             return Response(media_type="text/event-stream")
         with _beside(job, "stream"):

@@ -127,8 +127,13 @@ class JobStream:
                 raise self._gone(after)
             reader = self._reader = Reader(self, after + 1)
         if active is not None:
-            active.close()
+            active.replace()
         return reader
+
+    def is_read(self, last_event_id: int) -> bool:
+        """Tell whether a reader that has this frame has all that there will ever be."""
+        with self._lock:
+            return not self._open and last_event_id == self.last_id
 
     def detach(self, reader: Reader) -> None:
         """Forget a reader that left."""
@@ -181,6 +186,8 @@ class Reader:
 
     def __init__(self, stream: JobStream, position: int) -> None:
         self.is_active = True
+        self.was_replaced = False
+        """Whether another reader took over."""
         self._stream = stream
         self._position = position
         self._loop = asyncio.get_running_loop()
@@ -213,8 +220,13 @@ class Reader:
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._news.set)
 
+    def replace(self) -> None:
+        """End this reader, because another one took over."""
+        self.was_replaced = self.is_active
+        self.close()
+
     def close(self) -> None:
-        """End this reader: it left, or another one took over."""
+        """End this reader: it left."""
         self.is_active = False
         self._stream.detach(self)
         self.wake()

@@ -84,8 +84,9 @@ class SseResponse:
             try:
                 chunk, is_last = await self._reader.next(self._keep_alive)
             except ApiError as gone:
-                # No id: the reader's place is still the last frame that it got.
-                chunk, is_last = encode_frame("error", _too_slow(gone)), True
+                chunk, is_last = _too_slow(gone), True
+            if not chunk and self._reader.was_replaced:
+                chunk, is_last = _replaced(), True
             if chunk or not is_last:
                 await send(
                     {
@@ -103,12 +104,17 @@ async def _close_when_gone(receive: Receive, reader: Reader) -> None:
 
 
 def _too_slow(gone: ApiError) -> bytes:
-    return msgspec.json.encode(
-        {
-            "type": "error",
-            "code": "READER_TOO_SLOW",
-            "message": f"the reader fell behind: {gone.message}",
-            "retryable": True,
-            **gone.facts,
-        }
-    )
+    message = f"the reader fell behind: {gone.message}"
+    return _error("READER_TOO_SLOW", message, retryable=True, **gone.facts)
+
+
+def _replaced() -> bytes:
+    # An EventSource that came back by itself would throw the other one out again.
+    message = "another reader showed Last-Event-ID and took the stream over"
+    return _error("READER_REPLACED", message, retryable=False)
+
+
+def _error(code: str, message: str, *, retryable: bool, **facts: str | int) -> bytes:
+    """Return a frame about this reader; without an id, as its place is the last frame it got."""
+    error = {"type": "error", "code": code, "message": message, "retryable": retryable, **facts}
+    return encode_frame("error", msgspec.json.encode(error))

@@ -95,6 +95,21 @@ def test_a_stream_is_resumed_without_a_gap_or_a_repeat(cluster: Cluster) -> None
     assert [frame.id for frame in rest.frames] == [frame.id for frame in first.frames][5:]
 
 
+def test_who_has_read_everything_is_told_not_to_come_back(cluster: Cluster) -> None:
+    job = cluster.submit()
+    stream = cluster.open_stream(job)
+    stream.wait_done(20)
+    last = int(stream.frames[-1].id)
+    url = f"/v1/jobs/{job.job_id}/stream"
+    answer = cluster.client().get(url, headers={"Last-Event-ID": str(last)})
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["X-Correlation-Id"] == job.correlation_id
+    named = {"Last-Event-ID": str(last), "X-Correlation-Id": "mine-1"}
+    assert cluster.client().get(url, headers=named).headers["X-Correlation-Id"] == "mine-1"
+    before = cluster.client().get(url, headers={"Last-Event-ID": str(last - 1)})
+    assert (before.status_code, before.text) == (200, f"id: {last}\ndata: [DONE]\n\n")
+
+
 def test_a_second_reader_is_refused_while_one_reads(cluster: Cluster) -> None:
     job = cluster.submit(max_tokens=600)
     stream = cluster.open_stream(job)

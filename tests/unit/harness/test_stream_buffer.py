@@ -124,6 +124,16 @@ def test_frames_that_made_room_are_said_to_be_gone_and_where_to_go_on() -> None:
     assert _ids(_read_all(stream, 8)) == [9, 10, 11]
 
 
+@pytest.mark.parametrize("done_marker", [False, True])
+def test_a_stream_is_read_by_whoever_has_the_last_frame_of_an_ended_job(done_marker: bool) -> None:
+    stream = JobStream("job", done_marker=done_marker)
+    stream.send("started")
+    assert not stream.is_read(1), "the job may still say something"
+    stream.send("end")
+    ids = range(1, 5)
+    assert [id for id in ids if stream.is_read(id)] == [3 if done_marker else 2]
+
+
 def test_an_id_that_was_never_given_out_is_refused() -> None:
     stream = JobStream("job")
     stream.send("started")
@@ -144,6 +154,7 @@ def test_a_second_reader_is_refused_and_one_that_resumes_takes_over() -> None:
         await asyncio.sleep(0)
         second = stream.attach(1)
         assert await waiting == (b"", True), "the first reader ends"
+        assert (first.was_replaced, second.was_replaced) == (True, False)
         stream.send("end")
         chunk, is_last = await second.next(1.0)
         assert (_ids(chunk), is_last) == ([2], True)
@@ -151,12 +162,14 @@ def test_a_second_reader_is_refused_and_one_that_resumes_takes_over() -> None:
     asyncio.run(scenario())
 
 
-def test_a_reader_that_left_makes_room_for_another() -> None:
+def test_a_reader_that_left_makes_room_for_another_and_was_not_replaced() -> None:
     async def scenario() -> None:
         stream = JobStream("job")
         stream.send("started")
-        stream.attach().close()
-        assert (await stream.attach().next(1.0))[0]
+        left = stream.attach()
+        left.close()
+        assert (await stream.attach(0).next(1.0))[0]
+        assert not left.was_replaced
 
     asyncio.run(scenario())
 

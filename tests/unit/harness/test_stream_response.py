@@ -89,7 +89,7 @@ def test_a_reader_that_leaves_frees_the_stream_and_ends_nothing() -> None:
     _run(JobStream("job"), scenario)
 
 
-def test_whoever_resumes_takes_over_and_the_first_response_ends() -> None:
+def test_whoever_resumes_takes_over_and_the_first_reader_is_told_why() -> None:
     async def scenario(url: str, stream: JobStream, client: aiohttp.ClientSession) -> None:
         stream.send("started")
         async with client.get(url) as first:
@@ -98,7 +98,10 @@ def test_whoever_resumes_takes_over_and_the_first_response_ends() -> None:
                 assert refused.status == 409
             async with client.get(url, headers={"Last-Event-ID": "1"}) as second:
                 assert second.status == 200
-                assert await first.content.read() == b""
+                (told,) = Decoder().feed(await first.content.read())
+                assert (told.type, told.id) == ("error", "")
+                why = json.loads(told.data)
+                assert (why["code"], why["retryable"]) == ("READER_REPLACED", False)
                 stream.send("end")
                 (event,) = Decoder().feed(await second.content.read())
                 assert (event.type, event.id) == ("end", "2")
