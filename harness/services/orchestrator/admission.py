@@ -6,12 +6,14 @@ import re
 from typing import Any, NamedTuple
 
 from ..limits import MAX_PROMPT_CHARS, MAX_SEED, MAX_TEMPERATURE, MAX_TIMEOUT_MS, MAX_TOKENS
-from ..web import Fields
+from ..web import Fields, Shape
 
 __all__ = ["JobRequest", "read_job"]
 
-CORRELATION_SHAPE = r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}"
-_is_correlation = re.compile(CORRELATION_SHAPE).fullmatch
+_CORRELATION = Shape(
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]*"),
+    "letters, digits and . _ : - and begin with a letter or digit",
+)
 
 
 class JobRequest(NamedTuple):
@@ -40,11 +42,7 @@ def read_job(body: object) -> tuple[JobRequest, str | None]:
     seed = fields.integer("seed", lowest=0, highest=MAX_SEED)
     temperature = fields.number("temperature", lowest=0.0, highest=MAX_TEMPERATURE)
     timeout_ms = fields.integer("timeout_ms", lowest=1, highest=MAX_TIMEOUT_MS)
-    correlation_id = fields.text("correlation_id", longest=128)
-    if correlation_id is not None and not _is_correlation(correlation_id):
-        fields.wrong(
-            "`correlation_id` must be letters, digits and . _ : - and begin with a letter or digit"
-        )
+    correlation_id = fields.text("correlation_id", longest=128, shape=_CORRELATION)
     fields.done()
     assert prompt is not None
     assert max_tokens is not None

@@ -18,6 +18,9 @@ from pytest_narration.emit import current_context, narrate, narration_context
 from ..hop import Hop
 from ..stream import Limits, SseResponse, parse_last_event_id
 from ..web import (
+    ADDRESS,
+    NAME,
+    VISIBLE,
     ApiError,
     Fields,
     Metrics,
@@ -184,10 +187,10 @@ class Orchestrator:
 
     async def _register(self, request: Request) -> Response:
         fields = Fields(await read_json(request))
-        node_id = fields.text("node_id", required=True, longest=_MAX_ID_CHARS)
-        address = fields.text("address", required=True, longest=260)
-        pool_id = fields.text("pool_id", required=True, longest=_MAX_ID_CHARS)
-        instance = fields.text("instance", required=True, longest=200)
+        node_id = fields.text("node_id", required=True, longest=_MAX_ID_CHARS, shape=NAME)
+        address = fields.text("address", required=True, longest=260, shape=ADDRESS)
+        pool_id = fields.text("pool_id", required=True, longest=_MAX_ID_CHARS, shape=NAME)
+        instance = fields.text("instance", required=True, longest=200, shape=VISIBLE)
         heartbeat_ms = fields.integer("heartbeat_ms", lowest=10, highest=60_000, default=1_000)
         fields.done()
         assert node_id and address and pool_id and instance and heartbeat_ms  # noqa: PT018

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..arguments import PORT
+
 __all__ = ["Settings", "read_settings"]
 
 
@@ -35,7 +37,7 @@ def read_settings(argv: Sequence[str] | None = None) -> Settings:
     )
     add = parser.add_argument
     add("--host", default=usual.host, help="address to bind (default: %(default)s)")
-    add("--port", type=int, default=usual.port, help="0 lets the kernel choose")
+    add("--port", type=PORT, default=usual.port, help="0 lets the kernel choose")
     add(
         "--queue-timeout",
         type=float,

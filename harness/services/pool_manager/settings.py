@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..arguments import PORT
+
 __all__ = ["Settings", "read_settings"]
 
 
@@ -60,7 +62,7 @@ def read_settings(argv: Sequence[str] | None = None) -> Settings:
     )
     add("--orchestrator-url", required=True, help="http://127.0.0.1:8080")
     add("--host", default=usual.host, help="address to bind (default: %(default)s)")
-    add("--port", type=int, default=usual.port, help="0 lets the kernel choose")
+    add("--port", type=PORT, default=usual.port, help="0 lets the kernel choose")
     add("--advertise", default=usual.advertise, help="host name that others reach it by")
     add("--heartbeat", type=float, default=usual.heartbeat, help="seconds between heartbeats")
     add("--engine", choices=("process", "docker"), default=usual.engine, help="what workers run in")

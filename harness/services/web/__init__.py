@@ -9,21 +9,25 @@ time. ``read_json`` and ``Fields`` turn a request body into checked values.
 from .application import Refusal, application
 from .body import MAX_BODY_BYTES, read_json, reply
 from .errors import ApiError
-from .fields import Fields
+from .fields import ADDRESS, NAME, VISIBLE, Fields, Shape
 from .metrics import Metrics
 from .parent import watch_parent
 from .server import Server, serve
 from .tokens import TOKEN_VARIABLE, MissingToken, Tokens, owner_of
 
 __all__ = [
+    "ADDRESS",
     "MAX_BODY_BYTES",
+    "NAME",
     "TOKEN_VARIABLE",
+    "VISIBLE",
     "ApiError",
     "Fields",
     "Metrics",
     "MissingToken",
     "Refusal",
     "Server",
+    "Shape",
     "Tokens",
     "application",
     "owner_of",

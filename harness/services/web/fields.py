@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 from .errors import ApiError
 
-__all__ = ["Fields"]
+__all__ = ["ADDRESS", "NAME", "VISIBLE", "Fields", "Shape"]
+
+
+class Shape(NamedTuple):
+    """What a text must look like as a whole, as a pattern and in words."""
+
+    pattern: re.Pattern[str]
+    words: str
+
+
+_PORT = r"(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
+
+NAME = Shape(
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]*", re.ASCII),
+    "letters, digits and . _ - and begin with a letter or digit",
+)
+"""A name that may be a part of a path."""
+ADDRESS = Shape(
+    re.compile(
+        rf"(?:[A-Za-z0-9][A-Za-z0-9._\-]*|\[[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*\]):{_PORT}", re.ASCII
+    ),
+    "host:port, such as 127.0.0.1:8080 or [::1]:8080",
+)
+VISIBLE = Shape(re.compile(r"[!-~]+"), "visible ASCII characters without spaces")
 
 
 class Fields:
@@ -38,6 +62,7 @@ class Fields:
         shortest: int = 1,
         required: bool = False,
         blank: bool = False,
+        shape: Shape | None = None,
     ) -> str | None:
         """Take a string of ``shortest`` to ``longest`` characters; ``blank`` allows only spaces."""
         value = self._take(name, required)
@@ -50,6 +75,8 @@ class Fields:
             self.wrong(f"`{name}` must have {shortest} to {longest} characters, got {got}")
         elif shortest and not blank and not value.strip():
             self.wrong(f"`{name}` must not be blank")
+        elif shape is not None and not shape.pattern.fullmatch(value):
+            self.wrong(f"`{name}` must be {shape.words}")
         else:
             return value
         return None

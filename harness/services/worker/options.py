@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from ..arguments import PORT, Between
 from .devices import DEVICES
 
 __all__ = ["Options", "parse"]
@@ -47,35 +48,18 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     usual = Options()
     add("--worker-id", default=usual.worker_id, help="its name in the pool")
     add("--host", default=usual.host, help="address to bind (default: %(default)s)")
-    add("--port", type=_between(0, 65_535), default=usual.port, help="0: the kernel chooses")
+    add("--port", type=PORT, default=usual.port, help="0: the kernel chooses")
     add("--device", choices=DEVICES, default=usual.device, help="auto: CUDA, else MPS, else CPU")
     add("--model", default=usual.model, help="`tiny` or a safetensors file")
-    add("--slots", type=_between(1, 256), default=usual.slots, help="jobs that decode together")
-    add("--queue", type=_between(0, 100_000), default=usual.queue, help="jobs that may wait")
-    add("--kv-tokens", type=_between(1, 1 << 30), help="cache positions of all slots together")
+    add("--slots", type=Between(1, 256), default=usual.slots, help="jobs that decode together")
+    add("--queue", type=Between(0, 100_000), default=usual.queue, help="jobs that may wait")
+    add("--kv-tokens", type=Between(1, 1 << 30), help="cache positions of all slots together")
     add("--grace", type=_seconds, default=usual.grace, help="seconds for jobs under way at the end")
     add("--ready-url", type=_url, help="where to report readiness")
-    add("--ready-attempts", type=_between(1, 1000), default=usual.ready_attempts)
-    add("--parent-fd", type=_between(0, 1 << 20), help="read end of a pipe that the starter holds")
+    add("--ready-attempts", type=Between(1, 1000), default=usual.ready_attempts)
+    add("--parent-fd", type=Between(0, 1 << 20), help="read end of a pipe that the starter holds")
     given = vars(parser.parse_args(arguments))
     return Options(**{field.name: given[field.name] for field in fields(Options)})
-
-
-class _between:  # noqa: N801  argparse shows a type's name in its messages
-    def __init__(self, lowest: int, highest: int) -> None:
-        self._lowest = lowest
-        self._highest = highest
-
-    def __call__(self, text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = self._lowest - 1
-        if not self._lowest <= value <= self._highest:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a whole number in {self._lowest}..{self._highest}"
-            )
-        return value
 
 
 def _seconds(text: str) -> float:

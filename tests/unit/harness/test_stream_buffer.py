@@ -130,8 +130,7 @@ def test_a_stream_is_read_by_whoever_has_the_last_frame_of_an_ended_job(done_mar
     stream.send("started")
     assert not stream.is_read(1), "the job may still say something"
     stream.send("end")
-    ids = range(1, 5)
-    assert [id for id in ids if stream.is_read(id)] == [3 if done_marker else 2]
+    assert [each for each in range(1, 5) if stream.is_read(each)] == [3 if done_marker else 2]
 
 
 def test_an_id_that_was_never_given_out_is_refused() -> None:
