@@ -11,18 +11,23 @@ for this test).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from ._plugin_judge import Policy
 from ._plugin_narration import Narration
 from .emit import subscribe
+from .errors import WaitTimeout
 from .event import Channel
 from .recorder import IN_PROCESS, Recorder
 from .wire import Rejected, decode
+
+if TYPE_CHECKING:
+    from .event import Event
+    from .recorder import Match, Pattern
 
 __all__ = ["Capture", "SseChannel", "Threads", "record"]
 
@@ -92,6 +97,7 @@ class Capture(Narration):
         self._token = object()
         self._correlations: set[str] = set()
         self._before: set[threading.Thread] = set()
+        self._left_out = 0
         self._unsubscribe: Callable[[], None] | None = None
         self._reset: Token[object | None] | None = None
 
@@ -122,6 +128,61 @@ class Capture(Narration):
             if event.correlation_id:
                 self._correlations.add(event.correlation_id)
             self.recorder.add_event(event, source=IN_PROCESS)
+        else:
+            self._left_out += 1
+
+    @property
+    def left_out(self) -> int:
+        """How many events were heard and not kept: threads and tasks of earlier tests."""
+        return self._left_out
+
+    def __repr__(self) -> str:
+        events, rejected = len(self.events()), len(self.recorder.rejected)
+        note = f", {self._note()}" if self._left_out else ""
+        return f"<narration_capture: {events} events, {rejected} rejected lines{note}>"
+
+    def wait_for(
+        self,
+        pattern: Pattern | Callable[[Event], bool] | None = None,
+        /,
+        *,
+        timeout: float = 5.0,
+        since: int | None = None,
+        **where: Any,
+    ) -> Match:
+        """Return what meets the pattern since the test began; see :meth:`Recorder.wait_for`."""
+        __tracebackhide__ = True
+        with self._telling():
+            return super().wait_for(pattern, timeout=timeout, since=since, **where)
+
+    async def wait_for_async(
+        self,
+        pattern: Pattern | Callable[[Event], bool] | None = None,
+        /,
+        *,
+        timeout: float = 5.0,  # noqa: ASYNC109  # the same wait as its synchronous twin
+        since: int | None = None,
+        **where: Any,
+    ) -> Match:
+        """Like :meth:`wait_for`, while the running loop goes on."""
+        __tracebackhide__ = True
+        with self._telling():
+            return await super().wait_for_async(pattern, timeout=timeout, since=since, **where)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Add to a wait's message what was heard and left out: it may be what was awaited."""
+        __tracebackhide__ = True
+        try:
+            yield
+        except WaitTimeout as error:
+            if self._left_out:
+                error.args = (f"{error}\n{self._note()}",)
+            raise
+
+    def _note(self) -> str:
+        events = "1 event" if self._left_out == 1 else f"{self._left_out} events"
+        return f"{events} of threads or tasks left over by earlier tests left out"
 
     def _is_ours(self, correlation_id: str | None) -> bool:
         owner = _owner.get()

@@ -87,6 +87,50 @@ def test_a_thread_left_over_by_an_earlier_test_is_not_heard(
     run().assert_outcomes(passed=2)
 
 
+def test_what_was_left_out_is_counted_in_the_repr_and_in_a_wait_s_message(
+    project: pytest.Pytester, run: Run
+) -> None:
+    project.makepyfile(
+        """
+        import asyncio, threading
+        import pytest
+        import shop
+        from pytest_narration.errors import WaitTimeout
+
+        go, done = threading.Event(), threading.Event()
+
+        def late():
+            go.wait(10)
+            shop.look("late")
+            shop.look("later")
+            done.set()
+
+        def test_one(narration_capture):
+            threading.Thread(target=late, daemon=True).start()
+            shop.look("mine")
+            assert repr(narration_capture) == "<narration_capture: 1 events, 0 rejected lines>"
+            with pytest.raises(WaitTimeout) as failed:
+                narration_capture.wait_for(item="late", timeout=0.01)
+            assert "left over" not in str(failed.value)
+
+        def test_two(narration_capture):
+            go.set()
+            assert done.wait(10)
+            note = "2 events of threads or tasks left over by earlier tests left out"
+            assert narration_capture.left_out == 2
+            assert repr(narration_capture) == (
+                f"<narration_capture: 0 events, 0 rejected lines, {note}>"
+            )
+            with pytest.raises(WaitTimeout, match="this did not come(.|\\n)*" + note):
+                narration_capture.wait_for(item="late", timeout=0.01)
+            with pytest.raises(WaitTimeout, match=note):
+                asyncio.run(narration_capture.wait_for_async(item="late", timeout=0.01))
+        """
+    )
+
+    run().assert_outcomes(passed=2)
+
+
 def test_a_task_of_an_earlier_test_on_a_shared_loop_is_not_heard(
     project: pytest.Pytester, run: Run
 ) -> None:
