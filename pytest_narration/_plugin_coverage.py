@@ -8,7 +8,7 @@ gates, prints the reports and writes ``.narration-coverage``.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import pytest
 
@@ -22,6 +22,7 @@ from .coverage.data import SESSION, CoverageData
 from .coverage.gate import Judged, judge
 from .coverage.report import TERMINAL, terminal_lines, write
 from .coverage.results import Results, analyse
+from .errors import ConfigurationError, CoverageDataError, NarrationError
 
 __all__ = ["start"]
 
@@ -135,6 +136,8 @@ class Verdict:
         self._results: Results | None = None
         self._judged: Sequence[Judged] = ()
         self._interrupted = False
+        self._unwritten: list[str] = []
+        self._session: pytest.Session | None = None
 
     def add(self, text: str) -> None:
         """Merge one part."""
@@ -149,7 +152,9 @@ class Verdict:
             raise
         if session.testscollected:
             self._judge()
-            if not self._data or not all(judged.holds for judged in self._judged):
+            assert self._results is not None
+            held = all(judged.holds for judged in self._judged)
+            if not self._results.has_events or not held:
                 # The documented way for a plugin to make a green run exit with 1.
                 session.testsfailed += 1
         return result
@@ -157,28 +162,47 @@ class Verdict:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Keep what was seen, also of a run that was interrupted."""
+        self._session = session
         if session.testscollected:
-            self._data.save(self._settings.data_file)
+            try:
+                self._data.save(self._settings.data_file)
+            except CoverageDataError as error:
+                self._fail(error)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._results is None and self._data:
             self._judge()
-        if self._results is None:
-            return
-        self._print(terminalreporter, self._results)
+        if self._results is not None:
+            self._print(terminalreporter, self._results)
+            for line in self._write(self._results):
+                terminalreporter.write_line(line)
+        for error in self._unwritten:
+            terminalreporter.write_line(f"ERROR: {error}", red=True, bold=True)
+
+    def _write(self, results: Results) -> Iterator[str]:
         for request in self._settings.reports:
-            if request.destination is not None:
-                path = write(request, self._results, self._judged, self._settings.folder)
-                terminalreporter.write_line(
-                    f"Narration coverage {request.format} written to {path}"
-                )
+            if request.destination is None:
+                continue
+            try:
+                path = write(request, results, self._judged, self._settings.folder)
+            except ConfigurationError as error:
+                self._fail(error)
+            else:
+                yield f"Narration coverage {request.format} written to {path}"
+
+    def _fail(self, error: NarrationError) -> None:
+        """Tell at the end what could not be written; an exit code of tests stays."""
+        self._unwritten.append(str(error))
+        if self._session is not None and self._session.exitstatus == pytest.ExitCode.OK:
+            self._session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def _judge(self) -> None:
         catalog = self._settings.catalog
         locations = locate(catalog, base=self._config.rootpath)
         self._results = analyse(catalog, self._data, locations=locations)
         # What an interrupted run did not get to says nothing about the tests.
-        gates = () if self._interrupted or not self._data else self._settings.gates
+        measured = self._results.has_events and not self._interrupted
+        gates = self._settings.gates if measured else ()
         self._judged = judge(gates, self._results.dimensions)
 
     def _print(self, terminal: pytest.TerminalReporter, results: Results) -> None:

@@ -12,7 +12,7 @@ import pytest
 from .coverage.catalog import Catalog
 from .coverage.data import CoverageData
 from .coverage.gate import Gate, parse_gates
-from .coverage.report import Request, parse_request
+from .coverage.report import Request, check_destination, parse_request
 from .errors import CatalogError, ConfigurationError
 
 __all__ = ["CoverageSettings", "coverage_settings", "project_catalogs", "without_coverage"]
@@ -69,11 +69,14 @@ def coverage_settings(config: pytest.Config) -> CoverageSettings:
         gates = parse_gates(fail_under, option="narration_fail_under") if fail_under else []
         given = parse_gates(config.getoption("narration_fail_under") or ())
         dimensions = {gate.dimension for gate in given}
+        reports = _reports(config)
+        for report in reports:
+            check_destination(report, config.invocation_params.dir)
         gates = [gate for gate in gates if gate.dimension not in dimensions] + given
         return CoverageSettings(
             catalog=Catalog.load(*map(_short, _catalogs(config))),
             gates=gates,
-            reports=_reports(config),
+            reports=reports,
             data_file=_data_file(config),
             folder=config.invocation_params.dir,
         )

@@ -167,14 +167,22 @@ class CoverageData:
         return data
 
     def save(self, path: Path) -> None:
-        """Write the file in one step: a reader sees the old or the whole of it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Write the file in one step: a reader sees the old or the whole of it.
+
+        :raises CoverageDataError: it cannot be written.
+        """
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         try:
-            temporary.write_text(self.to_json() + "\n", encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                temporary.write_text(self.to_json() + "\n", encoding="utf-8")
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+        except OSError as error:
+            raise CoverageDataError(
+                f"coverage data {path} cannot be written: {error.strerror}"
+            ) from error
 
     @classmethod
     def read(cls, path: Path) -> CoverageData:

@@ -90,6 +90,7 @@ class Results:
     strangers: tuple[str, ...]
     """Services that events came from and no group names."""
     has_events: bool
+    """Whether any event came from a service that the catalog knows: else nothing was measured."""
 
     @property
     def points(self) -> tuple[PointResult, ...]:
@@ -170,7 +171,7 @@ def analyse(
         undeclared_hops=tuple(hop for hop in sorted(data.hops) if hop not in hops),
         undeclared=tuple(sorted((k, frozenset(v)) for k, v in undeclared.items())),
         strangers=tuple(sorted(strangers)),
-        has_events=bool(data),
+        has_events=any(s.signature.service in catalog.services for s in data.sightings),
     )
 
 

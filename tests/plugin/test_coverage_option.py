@@ -126,6 +126,27 @@ def test_a_run_without_events_is_an_error_with_an_explanation(
     )
 
 
+@pytest.mark.parametrize("extra", [(), ("-n2",)])
+def test_a_run_with_events_of_other_services_only_is_an_error_that_names_them(
+    project: pytest.Pytester, run: Run, extra: tuple[str, ...]
+) -> None:
+    path = project.path / "narration.toml"
+    path.write_text(path.read_text().replace('service = "cart"', 'service = "card"'))
+    project.makepyfile(_ALL)
+
+    result = run("--narration-coverage", "--narration-fail-under=0", *extra)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "ERROR: no narration event came from a service of the catalog, so there is*",
+            "  Events came from services cart.",
+            "  The catalog declares services card.",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Required narration coverage*")
+
+
 def test_no_tests_collected_keeps_pytests_own_exit_code(project: pytest.Pytester, run: Run) -> None:
     result = run("--narration-coverage", "--narration-fail-under=80")
 

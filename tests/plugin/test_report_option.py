@@ -80,6 +80,57 @@ def test_a_wrong_report_is_a_usage_error(project: pytest.Pytester, run: Run, val
     result.stderr.fnmatch_lines([expected])
 
 
+@pytest.mark.parametrize(
+    ("destination", "why"),
+    [
+        ("out", "*out is a folder; name a file"),
+        ("shop.py/deep/c.json", "*shop.py/deep/c.json cannot be written: *shop.py is not a folder"),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_a_usage_error_before_any_test(
+    project: pytest.Pytester, run: Run, destination: str, why: str
+) -> None:
+    project.makepyfile(_TEST)
+    project.mkdir("out")
+
+    result = run("--narration-coverage", f"--narration-report=json:{destination}")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: the report json: {why}"])
+    assert not (project.path / "out" / "deep").exists()
+
+
+def test_what_turns_out_to_be_unwritable_is_told_beside_the_other_reports(
+    project: pytest.Pytester, run: Run
+) -> None:
+    project.makepyfile(
+        """
+        import shop, pathlib
+
+        def test_start():
+            shop.start()
+            pathlib.Path("c.json").mkdir()
+            pathlib.Path(".narration-coverage").mkdir()
+        """
+    )
+
+    reports = ("--narration-report=json:c.json", "--narration-report=badge")
+    result = run("--narration-coverage", *reports)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "Narration coverage badge written to*",
+            "ERROR: coverage data *.narration-coverage cannot be written: Is a directory",
+            "ERROR: the report json cannot be written to *c.json: Is a directory",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    failed = run("--narration-coverage", "--narration-fail-under=100", *reports[1:])
+    assert failed.ret == pytest.ExitCode.TESTS_FAILED
+
+
 def test_a_report_without_coverage_is_refused(project: pytest.Pytester, run: Run) -> None:
     result = run("--narration-report=html")
 

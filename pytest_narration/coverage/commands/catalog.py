@@ -19,6 +19,11 @@ from .saved import DATA_FILE
 __all__ = ["configure", "run"]
 
 DEFAULT = Path("narration.toml")
+_SERVICE = (
+    "the service that this source is of, as its events name it; needed where no call of "
+    'configure("NAME") is near',
+    "the service of events that name none",
+)
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -40,7 +45,7 @@ def configure(parser: ArgumentParser) -> None:
     learn.add_argument("capture", nargs="+", type=Path, metavar="CAPTURE", help="file; - is stdin")
     learn.add_argument("--channel", choices=("stdout", "sse"), default="stdout")
     for command in (scan, learn):
-        command.add_argument("--service", metavar="NAME", help="service of what names none")
+        command.add_argument("--service", metavar="NAME", help=_SERVICE[command is learn])
     check = commands.add_parser(
         "check",
         help="report drift: exit with 1 when catalog, source and events do not fit together",
@@ -105,7 +110,8 @@ def _check(arguments: Namespace) -> int:
 
 
 def _existing(path: Path) -> tuple[str, Catalog]:
-    if not path.exists():
+    # A shell that redirects our output to the catalog makes it, empty, before we start.
+    if not path.exists() or (path.is_file() and not path.read_bytes().strip()):
         return "", Catalog()
     return path.read_text(encoding="utf-8"), Catalog.load(path)
 
@@ -139,16 +145,21 @@ def _events(path: Path) -> Iterator[Event]:
 
 def _write(path: Path, text: str, catalog: Catalog, drafts: list[Draft], *, filled: int = 0) -> int:
     if not drafts and not filled:
-        _say(f"{path}: nothing to add, {len(catalog.points)} points stay as they are")
+        _report(f"{path}: nothing to add, {len(catalog.points)} points stay as they are")
         return 0
     path.write_text(append(text, catalog, drafts) if drafts else text, encoding="utf-8")
     # What was written must be readable: a mistake of ours is found here and not in the next run.
     total = len(Catalog.load(path).points)
     added = f"{len(drafts)} points added" + (f", {filled} call sites filled in" if filled else "")
-    _say(
+    _report(
         f"{path}: {added}, {total} points in all; read it over: ids, channels and reach are guesses"
     )
     return 0
+
+
+def _report(text: str) -> None:
+    # Not to stdout: redirected to the catalog, it would overwrite what was just written there.
+    sys.stderr.write(f"{text}\n")
 
 
 def _say(text: str) -> None:

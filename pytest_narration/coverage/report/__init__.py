@@ -7,6 +7,7 @@ default file and what it is for. Terminal reports are lines with styles and go t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,7 +18,16 @@ from ..gate import Judged
 from ..results import Results
 from .term import Line, render_lines
 
-__all__ = ["FORMATS", "TERMINAL", "Line", "Request", "parse_request", "terminal_lines", "write"]
+__all__ = [
+    "FORMATS",
+    "TERMINAL",
+    "Line",
+    "Request",
+    "check_destination",
+    "parse_request",
+    "terminal_lines",
+    "write",
+]
 
 TERMINAL = ("term", "term-missing")
 """Formats that go to the terminal unless a destination is given."""
@@ -67,7 +77,10 @@ def terminal_lines(results: Results, gates: Sequence[Judged], *, missing: bool) 
 
 
 def write(request: Request, results: Results, gates: Sequence[Judged], folder: Path) -> Path:
-    """Write a report to its file, relative to ``folder``, and return the path."""
+    """Write a report to its file, relative to ``folder``, and return the path.
+
+    :raises ConfigurationError: the file cannot be written.
+    """
     assert request.destination is not None, "terminal reports are not written to files"
     path = folder / request.destination
     if request.format in TERMINAL:
@@ -76,6 +89,29 @@ def write(request: Request, results: Results, gates: Sequence[Judged], folder: P
     else:
         module = import_module(f".{FORMATS[request.format][0]}", __name__)
         text = module.render(results, gates)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the report {request.format} cannot be written to {path}: {error.strerror}"
+        ) from error
     return path
+
+
+def check_destination(request: Request, folder: Path) -> None:
+    """Notice, before a long run, that a report cannot be written; nothing is made.
+
+    :raises ConfigurationError: the destination is a folder, or below something that is none.
+    """
+    if request.destination is None:
+        return
+    path = folder / request.destination
+    above = next((p for p in path.parents if p.exists()), path.parent)
+    found = "is a folder; name a file" if path.is_dir() else ""
+    if not above.is_dir():
+        found = f"cannot be written: {above} is not a folder"
+    elif not os.access(path if path.exists() else above, os.W_OK):
+        found = f"cannot be written: no permission at {path if path.exists() else above}"
+    if found:
+        raise ConfigurationError(f"the report {request.format}: {path} {found}")

@@ -140,8 +140,18 @@ def _undeclared(results: Results) -> list[Line]:
 
 
 def no_events_text(results: Results) -> list[str]:
-    """Explain a run that saw no event: that is an error, not 0 %."""
+    """Explain a run that saw no event of a known service: that is an error, not 0 %."""
     services = ", ".join(sorted(results.catalog.services)) or "none"
+    if results.strangers:
+        seen = ", ".join(name or "(events that name none)" for name in results.strangers)
+        return [
+            "ERROR: no narration event came from a service of the catalog, so there is no coverage "
+            "to measure.",
+            f"  Events came from services {seen}.",
+            f"  The catalog declares services {services}.",
+            "  Is `service` in [groups.…] the name that the service narrates under, the argument of",
+            "  configure() or what the mapping reads as `service`? Is it the right catalog?",
+        ]
     return [
         "ERROR: no narration event was seen in the whole run, so there is no coverage to measure.",
         f"  The catalog declares services {services}.",

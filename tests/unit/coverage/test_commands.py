@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pytest_narration.cli import COMMANDS, main
@@ -16,6 +19,8 @@ from pytest_narration.event import Event
 from pytest_narration.wire import encode
 
 from .samples import SHOP, checkout, shop, started
+
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
 
 Out = pytest.CaptureFixture[str]
 
@@ -142,7 +147,72 @@ def test_scan_makes_a_catalog_of_source(here: Path, capsys: Out) -> None:
         "cart.wave": ("cart", "cart", 'Waving "hello" at {who}', "error", "src/cart.py"),
         "cart.cache-warmed": ("cart", "*", "Cache warmed", "request", "src/cart.py"),
     }
-    assert "3 points added" in capsys.readouterr().out
+    assert "3 points added" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", "\n"])
+def test_a_catalog_that_the_shell_made_empty_counts_as_absent(
+    here: Path, capsys: Out, content: str
+) -> None:
+    """``narration catalog scan src > narration.toml``: the shell truncates the file first."""
+    (here / "cart.py").write_text(_CART, encoding="utf-8")
+    for arguments in (["scan", "cart.py"], ["learn", "log"]):
+        (here / "log").write_bytes(encode(started()) + b"\n")
+        (here / "narration.toml").write_text(content, encoding="utf-8")
+
+        assert main(["catalog", *arguments]) == 0
+
+        assert Catalog.load("narration.toml").points
+        assert capsys.readouterr().out == ""
+
+
+def test_a_catalog_may_be_where_stdout_is_redirected_to(here: Path) -> None:
+    (here / "cart.py").write_text(_CART, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest_narration.cli", "catalog", "scan", "cart.py"]
+
+    with Path("narration.toml").open("wb") as redirected:
+        done = subprocess.run(
+            command, stdout=redirected, stderr=subprocess.PIPE, env=_ENVIRONMENT, check=True
+        )
+
+    assert len(Catalog.load("narration.toml").points) == 3
+    assert b"3 points added" in done.stderr
+
+
+def test_the_help_of_scan_and_learn_explains_service(capsys: Out) -> None:
+    for action, expected in (
+        ("scan", 'needed where no call of configure("NAME") is near'),
+        ("learn", "the service of events that name none"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["catalog", action, "--help"])
+        assert expected in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_cannot_be_written_exits_with_2_and_says_why(here: Path, capsys: Out) -> None:
+    _save(Path(".narration-coverage"), started())
+    (here / "folder").mkdir()
+
+    assert main(["report", "json:folder"]) == 2
+    assert main(["combine", ".narration-coverage", "--output=folder"]) == 2
+
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        "narration report: the report json cannot be written to folder: Is a directory",
+        "narration combine: coverage data folder cannot be written: Is a directory",
+    ]
+
+
+def test_report_of_a_run_of_other_services_only_names_them(here: Path, capsys: Out) -> None:
+    foreign = msgspec.structs.replace(started(), service="web")
+    nameless = msgspec.structs.replace(started(), service=None)
+    _save(Path(".narration-coverage"), foreign, nameless)
+
+    assert main(["report", "--fail-under=0"]) == 1
+
+    out = capsys.readouterr().out
+    assert "Events came from services (events that name none), web." in out
+    assert "The catalog declares services cart, till." in out
 
 
 def test_scan_again_adds_only_what_is_missing_and_keeps_what_was_written(
@@ -194,7 +264,7 @@ def test_learn_makes_a_catalog_of_captured_output(here: Path, capsys: Out) -> No
         ("mail", "mail sent", ()),
     }
     assert main(["catalog", "learn", "capture.log", "--service", "mail"]) == 0
-    assert "nothing to add, 3 points" in capsys.readouterr().out
+    assert "nothing to add, 3 points" in capsys.readouterr().err
 
 
 def test_what_was_learned_covers_the_run_it_was_learned_from(here: Path) -> None:
