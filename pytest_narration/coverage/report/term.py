@@ -149,7 +149,7 @@ def no_events_text(results: Results) -> list[str]:
             "to measure.",
             f"  Events came from services {seen}.",
             f"  The catalog declares services {services}.",
-            "  Is `service` in [groups.…] the name that the service narrates under, the argument of",
+            "  Is `service` in [groups.…] the name that a service narrates under, the argument of",
             "  configure() or what the mapping reads as `service`? Is it the right catalog?",
         ]
     return [
