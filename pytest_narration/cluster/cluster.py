@@ -85,7 +85,7 @@ class Cluster:
                 for service in wave:
                     service.wait_ready()
         except BaseException:
-            with contextlib.suppress(ClusterError):
+            with contextlib.suppress(ClusterError, ConfigurationError):
                 self.stop()
             raise
 
@@ -95,13 +95,12 @@ class Cluster:
         :raises ClusterError: one had to be killed.
         """
         complaints = []
-        for wave in reversed(self._waves()):
-            for service in wave:
-                try:
-                    service.stop()
-                except ClusterError as error:
-                    complaints.append(str(error))
         self._places.close()
+        for service in reversed([s for wave in self._waves() for s in wave]):
+            try:
+                service.stop()
+            except ClusterError as error:
+                complaints.append(str(error))
         if complaints:
             raise ClusterError("\n".join(complaints))
 

@@ -62,12 +62,6 @@ class ContainerService(Service):
             mapping=self._mapping or None,
         )
 
-    def stop(self) -> None:
-        """Stop reading; the container is somebody else's and goes on."""
-        source, self._source = self._source, None
-        if source is not None:
-            source.stop(self.settings.stop_timeout)
-
     def restart(self) -> None:
         """Restart the container and wait until the service is ready."""
         self._container.restart()
@@ -105,10 +99,16 @@ def _docker_client() -> Any:
 
 
 def attached(settings: ClusterSettings) -> list[ServiceSettings]:
-    """Return the services of the running compose project."""
-    containers = _docker_client().containers.list(
-        filters={"label": f"{_PROJECT}={settings.compose}"}
-    )
+    """Return the services of the running compose project.
+
+    :raises ClusterError: it has no running container, or no engine answers.
+    """
+    found_by = {"label": f"{_PROJECT}={settings.compose}"}
+    client = _docker_client()
+    try:
+        containers = client.containers.list(filters=found_by)
+    except Exception as error:  # docker-py and requests each have their own tree
+        raise ClusterError(f"no Docker engine answers: {error}") from error
     if not containers:
         raise ClusterError(
             f"the Docker compose project {settings.compose!r} has no running container; start it "

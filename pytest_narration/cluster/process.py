@@ -53,8 +53,9 @@ class ProcessService(Service):
         :raises ClusterError: it did not, and was killed.
         """
         process = self._process
-        if process is None:
+        if process is None or self._is_stopped:
             return
+        self._is_stopped = True
         with contextlib.suppress(ProcessLookupError):
             self._signal(signal.SIGCONT)
         ended_before = process.returncode is not None

@@ -32,6 +32,7 @@ class Service:
         self._places = places
         self._mapping = mapping
         self._source: Source | None = None
+        self._is_stopped = True
         self._began = 0
 
     @property
@@ -57,7 +58,7 @@ class Service:
     @property
     def is_running(self) -> bool:
         """Whether it was started and has not ended."""
-        return self._source is not None and self.returncode is None
+        return not self._is_stopped and self.returncode is None
 
     def lines(self, count: int = 20) -> list[str]:
         """Return the last lines that it printed, whatever they are."""
@@ -70,13 +71,14 @@ class Service:
         :raises ClusterError: it cannot be started.
         """
         self._began = self.recorder.mark()
+        self._is_stopped = False
         self._places.release(self.name)
         try:
             self._source = self._open()
             if self._source is not None:
                 self._source.start()
         except SourceError as error:
-            self._source = None
+            self._is_stopped = True
             raise ClusterError(f"{self.name} cannot be started: {error}") from error
 
     def wait_ready(self) -> None:
@@ -91,7 +93,8 @@ class Service:
 
         :raises ClusterError: it had to be killed.
         """
-        if self._source is not None:
+        if self._source is not None and not self._is_stopped:
+            self._is_stopped = True
             self._source.stop(self.settings.stop_timeout)
 
     def restart(self) -> None:
