@@ -103,7 +103,7 @@ def synchronous(function: Callable[..., Any], loop: BackgroundLoop) -> Callable[
                 return
             raise RuntimeError(f"{function.__name__}: a step yields once")
 
-        return generate
+        return _signed(generate, function)
 
     @functools.wraps(function)
     def call(**arguments: Any) -> Any:
@@ -111,4 +111,14 @@ def synchronous(function: Callable[..., Any], loop: BackgroundLoop) -> Callable[
         found = function(**arguments)
         return loop.run(found) if inspect.iscoroutine(found) else found
 
-    return call
+    return _signed(call, function)
+
+
+def _signed(made: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give ``made`` the signature of the function without leading back to it.
+
+    pytest-bdd reads the signature; :func:`is_async` would follow the lead.
+    """
+    made.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]  # PEP 362
+    del made.__wrapped__  # type: ignore[attr-defined]  # set by functools.wraps
+    return made
