@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pytest_narration.emit import NarrationMiddleware
 
 from .errors import ApiError
+from .protocol import MALFORMED
 from .tokens import Tokens, remember_owner
 
 __all__ = ["Refusal", "application"]
@@ -107,6 +108,8 @@ class _Answers:
             await send(message)
 
         try:
+            if MALFORMED in scope:
+                raise ApiError("invalid_request", scope[MALFORMED])
             await self._app(scope, receive, watched)
         except ApiError as error:
             refusal: ApiError = error

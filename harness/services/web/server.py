@@ -23,6 +23,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from .parent import watch_parent
+from .protocol import Protocol
 
 __all__ = ["Server", "serve"]
 
@@ -122,7 +123,7 @@ class Server:
             access_log=False,
             lifespan="off",
             ws="none",
-            http="httptools",
+            http=Protocol,
             interface="asgi3",
             proxy_headers=False,
             server_header=False,
