@@ -6,6 +6,7 @@ the process) reaches them. They load only the plugins that they name, whatever i
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +92,14 @@ def checkout(channel=None, job="j-1", correlation="c-1"):
 '''
 
 Run = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture(autouse=True)
+def _no_worker_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run inside a worker of xdist is not to take itself for one."""
+    for name in list(os.environ):
+        if name.startswith("PYTEST_XDIST_"):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture
