@@ -57,12 +57,15 @@ def _run(options: Options) -> int:
     status = server.run()
     if service.failed:
         status = 1
-    if not service.backend.end():
-        # Importing torch cannot be interrupted, and the interpreter must not be torn down under it.
-        flush()
-        os._exit(status)
+    service.backend.end()
+    flush()
     return status
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    _status = main()
+    for _stream in (sys.stdout, sys.stderr):
+        _stream.flush()
+    # The interpreter's own end would take torch apart piece by piece, seconds in which nothing is
+    # said or done; and an import of torch that is under way must not lose the interpreter.
+    os._exit(_status)

@@ -146,14 +146,13 @@ class Backend:
                 job.stop_reason = job.stop_reason or reason
             self._change.notify()
 
-    def end(self) -> bool:
-        """Let the thread finish; tell whether it has: loading cannot be interrupted."""
+    def end(self) -> None:
+        """Let the thread finish, if it does so soon: loading cannot be interrupted."""
         with self._change:
             self._is_stopping = self._shall_end = True
             self._change.notify()
         if self._thread.ident is not None:
             self._thread.join(timeout=0.5)
-        return not self._thread.is_alive()
 
     def _run(self) -> None:
         options = self._options

@@ -171,6 +171,27 @@ def test_ctrl_c_while_the_model_loads_ends_the_worker_without_waiting_for_it() -
     assert "Traceback" not in worker.stderr
 
 
+def test_the_last_event_is_followed_by_the_exit_and_no_teardown_of_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taking the interpreter apart would last seconds; its hooks, the first to run, do not run."""
+    hook = "import atexit, sys\natexit.register(sys.stderr.write, 'taken apart')\n"
+    tmp_path.joinpath("sitecustomize.py").write_text(hook)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert (
+        "taken apart"
+        in subprocess.run(
+            [sys.executable, "-c", ""], capture_output=True, text=True, check=True
+        ).stderr
+    ), "the hook works where nothing keeps it from running"
+    with WorkerProcess("--device", "cpu") as worker:
+        worker.ready()
+        worker.signal(signal.SIGTERM)
+        assert worker.wait() == 0
+        assert worker.events[-1]["action"] == "server_shutdown"
+        assert worker.stderr == ""
+
+
 def test_the_end_of_the_parent_is_the_end_of_the_worker() -> None:
     ours, theirs = os.pipe()
     try:
