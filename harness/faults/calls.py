@@ -131,19 +131,21 @@ class Reorder:
         self._waiting: asyncio.Event | None = None
 
     async def __call__(self, call: Call, forward: Forward) -> Answer:
-        if self._waiting is None:
-            waiting = self._waiting = asyncio.Event()
-            try:
-                async with asyncio.timeout(self._patience):
-                    await waiting.wait()
-                self.overtaken += 1
-            except TimeoutError:
-                pass
+        waiting = self._waiting
+        if waiting is not None:
             self._waiting = None
-            return await forward(call)
-        answer = await forward(call)
-        self._waiting.set()
-        return answer
+            answer = await forward(call)
+            waiting.set()
+            return answer
+        waiting = self._waiting = asyncio.Event()
+        try:
+            async with asyncio.timeout(self._patience):
+                await waiting.wait()
+            self.overtaken += 1
+        except TimeoutError:
+            if self._waiting is waiting:
+                self._waiting = None
+        return await forward(call)
 
 
 class ChangeHeaders:

@@ -169,6 +169,20 @@ def test_a_call_that_nothing_overtakes_goes_on(proxy: Proxy, client: httpx.Clien
     assert fault.overtaken == 0
 
 
+def test_a_call_that_waits_too_long_for_a_slow_one_goes_on(
+    proxy: Proxy, client: httpx.Client, upstream: _Upstream
+) -> None:
+    """The patience of the first may end while the second is on its way."""
+    with (
+        proxy.having(Delay(0.1)),
+        proxy.having(Reorder(patience=0.05)),
+        ThreadPoolExecutor(4) as pool,
+    ):
+        answers = list(pool.map(lambda body: client.post("/", content=body), [b"1", b"2", b"3"]))
+    assert [answer.status_code for answer in answers] == [418] * 3
+    assert sorted(upstream.bodies) == [b"1", b"2", b"3"]
+
+
 def test_headers_are_removed_and_set(proxy: Proxy, client: httpx.Client) -> None:
     with proxy.having(ChangeHeaders({"x-correlation-id": None, "X-Parent-Job-Id": "other"})):
         said = client.post("/", headers={"X-Correlation-Id": "c", "X-Parent-Job-Id": "p"}).json()
