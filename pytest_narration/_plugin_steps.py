@@ -67,15 +67,23 @@ class Scenarios:
     def begin(self, item: pytest.Item, feature: Feature, scenario: Scenario) -> None:
         """Take note that a test's scenario begins."""
         from ._plugin_session import session_of
+        from .steps.preparing import check_steps
         from .steps.telling import Course
 
-        if self._config.pluginmanager.has_plugin(LIBRARY):
-            # Phrases look at what happens from here on, also before the first of them is reached.
-            session = session_of(self._config)
-            session.listen()
-            if session.nodeid != item.nodeid:
-                session.begin(item.nodeid)
-        item.stash[_COURSE] = Course(feature, scenario, self._config.rootpath)
+        item.stash[_COURSE] = course = Course(feature, scenario, self._config.rootpath)
+        if not self._config.pluginmanager.has_plugin(LIBRARY):
+            return
+        # Phrases look at what happens from here on, also before the first of them is reached.
+        session = session_of(self._config)
+        session.listen()
+        if session.nodeid != item.nodeid:
+            session.begin(item.nodeid)
+        try:
+            check_steps(feature, scenario)
+        except StepMistake as mistake:
+            course.is_phrase = True
+            course.failed(mistake)
+            raise
 
     def pytest_bdd_before_step(
         self, request: pytest.FixtureRequest, step_func: Callable[..., Any]

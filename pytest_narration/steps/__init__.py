@@ -32,4 +32,4 @@ SECTIONS = {
 if find_spec("pytest_bdd") is None:
     raise MissingExtra("pytest-bdd", "bdd")
 
-pytest_plugins = [f"{__name__}.{module}" for module in ("fixtures", *SECTIONS)]
+pytest_plugins = [f"{__name__}.{module}" for module in ("fixtures", "collection", *SECTIONS)]

@@ -33,6 +33,8 @@ narration_steps = true
 pytest_plugins = ["pytest_narration.steps"]
 ```
 
+Feature files are tests then: `pytest` runs those that it finds.
+
 `narration steps order` lists the phrases that have a word in them, and
 `narration steps --match 'the event placed is seen'` says which phrase a step is, or what keeps it
 from being one.

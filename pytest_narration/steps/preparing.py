@@ -5,19 +5,44 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pytest_bdd.steps import step_function_context_registry
+
 from ..errors import StepMistake
 from .phrase import Phrase, phrases
 from .scene import Scene, filled
 
 if TYPE_CHECKING:
-    from pytest_bdd.parser import Step
+    from pytest_bdd.parser import Feature, Scenario, Step
 
-__all__ = ["phrase_of", "prepare"]
+__all__ = ["check_steps", "phrase_of", "prepare"]
 
 
 def phrase_of(function: Callable[..., Any]) -> Phrase | None:
     """Return the phrase that a step's function belongs to, ``None`` for other steps."""
     return next((phrase for phrase in phrases() if phrase.function is function), None)
+
+
+def check_steps(feature: Feature, scenario: Scenario) -> None:
+    """Refuse lines that Gherkin takes for a description although they are steps.
+
+    :raises StepMistake: a step lacks its keyword, or there is none at all.
+    """
+    lines = [line.strip() for line in scenario.description.splitlines() if line.strip()]
+    parsers = [context.parser for context in step_function_context_registry.values()]
+    for line in lines:
+        if any(parser.is_matching(line) for parser in parsers):
+            raise StepMistake(
+                f"this line is a step without its keyword, and would be ignored: {line}\n"
+                "begin it with Given, When, Then, And or But"
+            )
+    before = [feature.background, scenario.rule.background if scenario.rule else None]
+    inherited = sum(len(background.steps) for background in before if background is not None)
+    if len(scenario.steps) == inherited:
+        found = f"; its lines are read as a description: {lines[0]} …" if lines else ""
+        raise StepMistake(
+            f"the scenario has no step of its own, so it would pass whatever happens{found}\n"
+            "a step begins with Given, When, Then, And or But"
+        )
 
 
 def prepare(phrase: Phrase, step: Step, arguments: dict[str, Any]) -> None:

@@ -194,10 +194,16 @@ class Scene:
         path: str,
         body: Body | None = None,
         *,
+        json: Any = None,
         to: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send one request and remember the answer."""
+        """Send one request and remember the answer.
+
+        :param json: what to send as JSON, in place of a body.
+        :param to: name of the service; by default the one that requests go to.
+        """
+        body = body if json is None else Body.json(json)
         answer = self._client.send(method, self.url(path, to), body or Body(), dict(headers or {}))
         self.answers.append(answer)
         return answer

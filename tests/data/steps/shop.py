@@ -101,8 +101,10 @@ def pay(environ, body, reply):
 def stream(job, after, query):
     channel = ORDERS[job]
     frames = [("started", json.dumps({"type": "started", "job_id": job}))]
-    for line in channel.lines:
-        frames.append(("narration", json.dumps({"type": "narration", "event": json.loads(line)})))
+    frames += [
+        ("narration", json.dumps({"type": "narration", "event": json.loads(line)}))
+        for line in channel.lines
+    ]
     frames += [("token", json.dumps({"type": "token", "index": n})) for n in range(2)]
     frames.append(("end", json.dumps({"type": "end", "items": 2, "reason": "stop"})))
     for number, (kind, data) in enumerate(frames, 1):
