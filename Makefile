@@ -14,9 +14,7 @@ REPORT := report
 # What the features run on: `process`, or `docker` after `make images`.
 CLUSTER ?= process
 ON_process :=
-# Scenarios that reach for the worker's process or address by themselves stay on processes.
-ON_docker  := -o narration_cluster=harness.cluster:docker_cluster \
-  -k 'not crash and not inner_services and not handed_an_unusable'
+ON_docker  := -o narration_cluster=harness.cluster:docker_cluster
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

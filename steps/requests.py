@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from concurrent.futures import ThreadPoolExecutor
 
 from pytest_bdd import given, parsers, when
@@ -117,7 +115,7 @@ def _cancel(scene: Scene) -> None:
 @when("the worker is killed after the job's first token")
 def _kill_worker(scene: Scene) -> None:
     scene.stream.wait_frame("token", STREAM_SECONDS)
-    os.kill(scene.worker_pid(), signal.SIGKILL)
+    scene.cluster.worker().kill()
 
 
 @when(

@@ -110,14 +110,9 @@ class Scene:
             **where,
         )
 
-    def worker_pid(self) -> int:
-        """Return the process of the cluster's worker that started last."""
-        return int(self.sightings("worker.startup", source=POOL_MANAGER)[-1].event.field("pid"))
-
     def worker_url(self) -> str:
-        """Return where the cluster's worker that started last listens."""
-        bound = self.sightings("worker.server-bind", source=POOL_MANAGER)[-1]
-        return f"http://{bound.event.field('address')}"
+        """Return where this process reaches the cluster's worker."""
+        return self.cluster.worker().url
 
     def error_code(self) -> str:
         """Return the code in the stream's error frame."""
