@@ -15,6 +15,8 @@ REPORT := report
 CLUSTER ?= process
 ON_process :=
 ON_docker  := -o narration_cluster=harness.cluster:docker_cluster
+# How many clusters the features run on at a time.
+CLUSTERS ?= 2
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +35,7 @@ $(READY): pyproject.toml constraints.txt
 
 features: $(READY) ## Start the cluster, run the Gherkin features with narration coverage, write the report
 	$(if $(filter process docker,$(CLUSTER)),,$(error CLUSTER=$(CLUSTER): choose process or docker))
-	$(PYTEST) tests/scenarios $(ON_$(CLUSTER)) --narration-coverage --narration-fail-under=80 \
+	$(PYTEST) tests/scenarios --numprocesses=$(CLUSTERS) $(ON_$(CLUSTER)) --narration-coverage --narration-fail-under=80 \
 	  --narration-report=term-missing --narration-report=html:$(REPORT)/narration \
 	  --narration-report=markdown:$(REPORT)/narration.md --narration-report=json:$(REPORT)/narration.json $(ARGS)
 
