@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks._events import CONTEXT, PROVENANCE, Said
 
-__all__ = ["PEERS", "Say", "floor", "narration"]
+__all__ = ["PEERS", "Say", "empty_function", "floor", "narration"]
 
 Say = Callable[[], object]
 Setup = Callable[[int, Said, ExitStack], Say]
@@ -35,6 +35,15 @@ def narration(fd: int, said: Said, stack: ExitStack, level: str = "info") -> Say
     stack.enter_context(narration_context(actor=PROVENANCE["actor"], **CONTEXT))
     arguments = "" if level == "info" else f"level={level!r}, "
     return said.call_site(f"narrate(action, template, {arguments}FIELDS)", narrate=narrate)
+
+
+def empty_function(said: Said) -> Say:
+    """Call a function of ``narrate``'s signature that does nothing: what no filter goes below."""
+
+    def nothing(action: str, template: str, /, *, level: str = "info", **fields: object) -> None:
+        pass
+
+    return said.call_site("narrate(action, template, level='debug', FIELDS)", narrate=nothing)
 
 
 def structlog_orjson(fd: int, said: Said, stack: ExitStack) -> Say:

@@ -16,7 +16,7 @@ from functools import partial
 
 from benchmarks._drain import drained_pipe, wait_drained
 from benchmarks._events import CLEAN, SECRETS, adversarial
-from benchmarks._peers import PEERS, Say, narration, structlog_orjson
+from benchmarks._peers import PEERS, Say, empty_function, narration, structlog_orjson
 
 BASE = "structlog + orjson"
 BURST = 200
@@ -52,7 +52,7 @@ def measure(rounds: int, bursts: int) -> dict[str, float]:
     setups["narrate, full of secrets"] = (narration, SECRETS)
     setups[f"{BASE}, the same"] = (structlog_orjson, SECRETS)
     taken: dict[str, list[float]] = {name: [] for name in setups}
-    filtered = []
+    filtered, empty = [], []
     with drained_pipe() as fd:
         for turn in range(rounds + 1):
             for name, (setup, said) in setups.items():
@@ -63,7 +63,9 @@ def measure(rounds: int, bursts: int) -> dict[str, float]:
             with ExitStack() as stack:
                 say = narration(fd, CLEAN, stack, level="debug")
                 filtered.append(microseconds(say, bursts * BURST))
+            empty.append(microseconds(empty_function(CLEAN), bursts * BURST))
     taken["narrate, filtered"] = filtered
+    taken["an empty function, so called"] = empty
     return {name: statistics.median(figures) for name, figures in taken.items()}
 
 

@@ -11,14 +11,14 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from itertools import count
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 __all__ = ["Clock", "Identity", "is_event_id", "new_id", "new_instance"]
 
-_RAND_A_LIMIT: Final = 0x1000
+_NUMBERS: Final = tuple(f"{number:03x}" for number in range(0x1000))
+"""What ``rand_a`` of an id counts with, within one millisecond."""
 _event_id = re.compile("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
 
 
@@ -52,14 +52,17 @@ def is_event_id(value: object) -> bool:
     return type(value) is str and _event_id(value) is not None
 
 
-class _Turn(NamedTuple):
+class _Turn:
     """What ids and times of one millisecond share."""
 
-    ms: int
-    prefix: str
-    suffix: str
-    rest: str
-    numbers: Iterator[int]
+    __slots__ = ("ms", "numbers", "prefix", "rest", "suffix")
+
+    def __init__(self, ms: int, prefix: str, suffix: str, rest: str) -> None:
+        self.ms = ms
+        self.prefix = prefix
+        self.suffix = suffix
+        self.rest = rest
+        self.numbers: Iterator[str] = iter(_NUMBERS)
 
 
 class Clock:
@@ -74,7 +77,7 @@ class Clock:
     def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
         self._now_ns = now_ns
         self._second = (-1, "")
-        self._turn = _Turn(-1, "", "", "", count())
+        self._turn = _Turn(-1, "", "", "")
 
     def stamp(self) -> tuple[str, str]:
         """Return an event id, and what follows it in a line: ``","timestamp":"…","seq":``.
@@ -87,11 +90,11 @@ class Clock:
         turn = self._turn
         if ms != turn.ms:
             turn = self._next(ms)
-        number = next(turn.numbers)
-        if number >= _RAND_A_LIMIT:
+        number = next(turn.numbers, "")
+        if not number:
             turn = self._next(ms)
             number = next(turn.numbers)
-        return f"{turn.prefix}{number:03x}{turn.suffix}", turn.rest
+        return f"{turn.prefix}{number}{turn.suffix}", turn.rest
 
     def _next(self, ms: int) -> _Turn:
         tail = os.urandom(8).hex()
@@ -107,6 +110,5 @@ class Clock:
             f"{high[:8]}-{high[8:]}-7",
             f"-{variant}{tail[1:4]}-{tail[4:]}",
             f'","timestamp":"{text}.{rest:03d}Z","seq":',
-            count(),
         )
         return turn
