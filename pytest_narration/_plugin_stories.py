@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,12 +23,10 @@ def story_snapshot_of(request: pytest.FixtureRequest) -> StorySnapshot:
     :raises MissingExtra: syrupy is not installed.
     """
     __tracebackhide__ = True
-    try:
-        from .snapshot.approval import StorySnapshot
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "syrupy":
-            raise
-        raise MissingExtra("syrupy", "snapshots") from error
+    if find_spec("syrupy") is None:
+        raise MissingExtra("syrupy", "snapshots")
+    from .snapshot.approval import StorySnapshot
+
     config = request.config
     if not hasattr(config, "_syrupy"):
         raise pytest.UsageError(

@@ -238,6 +238,18 @@ def test_syrupy_that_is_not_loaded_is_said(stories: Path, compare: Run) -> None:
     result.stdout.fnmatch_lines(["*needs the plugin syrupy, which is installed and not loaded*"])
 
 
+def test_syrupy_that_is_not_installed_is_said_in_one_line(stories: Path, compare: Run) -> None:
+    conftest = stories / "conftest.py"
+    before = conftest.read_text() if conftest.exists() else ""
+    conftest.write_text(f"import sys\nsys.modules['syrupy'] = None\n{before}")
+
+    result = compare(plugins=())
+
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["E*MissingExtra: syrupy is needed*pytest-narration[[]snapshots]*"])
+    result.stdout.no_fnmatch_line("*ModuleNotFoundError*")
+
+
 def test_the_scenario_of_a_feature_is_part_of_its_story(stories: Path, compare: Run) -> None:
     (stories / "shop.feature").write_text(
         "Feature: Shopping\n"
