@@ -88,8 +88,7 @@ class WorkerHandle:
         self._launcher.signal_worker(self.facts()["runs_as"], number)
 
     def _get(self, path: str) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self._cluster.token}"}
-        return httpx.get(f"{self._url}{path}", headers=headers, timeout=5.0, trust_env=False)
+        return self._cluster.inner.get(f"{self._url}{path}")
 
 
 class Cluster:
@@ -137,6 +136,11 @@ class Cluster:
         self._clients: list[httpx.Client] = []
         self._streams: list[SseSource] = []
         self._client: httpx.Client | None = None
+        # One for all questions: a fresh one takes longer to make than a short job takes.
+        self.inner = httpx.Client(
+            headers={"Authorization": f"Bearer {token}"}, timeout=5.0, trust_env=False
+        )
+        """A client of the services behind the orchestrator; the recorder does not see its calls."""
 
     def __enter__(self) -> Self:
         try:
@@ -170,7 +174,7 @@ class Cluster:
         """End streams, clients and services; harmless when there are none."""
         for stream in self._streams:
             stream.stop()
-        for client in self._clients:
+        for client in (self.inner, *self._clients):
             client.close()
         self._streams.clear()
         self._clients.clear()
