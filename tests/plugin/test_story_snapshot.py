@@ -225,13 +225,6 @@ def test_a_wrong_option_names_the_choices(stories: Path, compare: Run) -> None:
     result.stdout.fnmatch_lines(["*level='high': choose one of structure, text, full*"])
 
 
-def test_without_syrupy_the_extra_is_named(stories: Path, compare: Run) -> None:
-    (stories / "syrupy.py").write_text("raise ModuleNotFoundError('no syrupy', name='syrupy')\n")
-    result = compare(plugins=())
-    result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines(['*pip install "pytest-narration?snapshots?"*'])
-
-
 def test_syrupy_that_is_not_loaded_is_said(stories: Path, compare: Run) -> None:
     result = compare(plugins=())
     result.assert_outcomes(errors=2)
