@@ -179,7 +179,7 @@ class TestEnvelope:
         assert violation.title == (
             "3 events of worker outside of the contract: worker (instance worker-1) narrated "
             "tokenize, whose timestamp is 'yesterday': expected an RFC 3339 time in UTC with "
-            "milliseconds, such as 2025-01-31T09:30:00.125Z and 2 more problems"
+            "milliseconds, such as 2025-01-31T09:30:00.125Z and 1 more problem"
         )
         assert "tokens_in is -1: expected tokens of the prompt, 0 or more" in violation.evidence
 
