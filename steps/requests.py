@@ -34,6 +34,12 @@ def _submit_of_tokens(scene: Scene, tokens: int) -> None:
     scene.submit(max_tokens=tokens)
 
 
+@when(parsers.parse("the client submits a job of {tokens:d} tokens, at most {pace:d} a second"))
+def _submit_at_pace(scene: Scene, tokens: int, pace: int) -> None:
+    """What a scenario does to such a job meets it running, however busy the machine is."""
+    scene.submit(max_tokens=tokens, max_tok_per_s=pace)
+
+
 @when(
     parsers.parse("the client submits a job of {tokens:d} tokens with a time limit of {limit:d} ms")
 )

@@ -6,7 +6,7 @@ Feature: A service that dies takes no job's end with it
     Given a running cluster
 
   Scenario: A worker is killed while it decodes
-    When the client submits a job of 400 tokens
+    When the client submits a job of 400 tokens, at most 20 a second
     And the client opens the job's stream
     And the worker crashes after the job's first token
     Then the job's stream ends with the error "WORKER_LOST"
@@ -15,14 +15,14 @@ Feature: A service that dies takes no job's end with it
     And the narration keeps "stream-grammar", "correlation-same" and "job-isolated"
 
   Scenario: A worker freezes and goes on
-    When the client submits a job of 400 tokens
+    When the client submits a job of 100 tokens, at most 25 a second
     And the client opens the job's stream
     And the worker freezes after the job's first token and goes on
     Then the job's stream is read to its end
     And the narration holds every rule
 
   Scenario: A pool manager is killed while a job runs there
-    When the client submits a job of 400 tokens
+    When the client submits a job of 400 tokens, at most 20 a second
     And the client opens the job's stream
     And the pool manager crashes after the job's first token
     Then the job's stream ends with an error
@@ -31,7 +31,7 @@ Feature: A service that dies takes no job's end with it
     And the narration keeps "stream-grammar", "correlation-same" and "job-isolated"
 
   Scenario: The orchestrator is killed while a stream is read
-    When the client submits a job of 400 tokens
+    When the client submits a job of 400 tokens, at most 20 a second
     And the client opens the job's stream
     And the orchestrator crashes after the job's first token
     Then the client sees its stream break

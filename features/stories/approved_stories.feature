@@ -26,14 +26,14 @@ Feature: The stories that the cluster tells
     Then the job's story is as approved
 
   Scenario: A job that is cancelled
-    When the client submits a job of 400 tokens
+    When the client submits a job of 400 tokens, at most 20 a second
     And the client opens the job's stream
     And the client cancels the job after its first token
     Then the job's stream ends with the error "CANCELLED"
     And the job's story is as approved, however many tokens came
 
   Scenario: A worker that crashes
-    When the client submits a job of 400 tokens
+    When the client submits a job of 400 tokens, at most 20 a second
     And the client opens the job's stream
     And the worker is killed after the job's first token
     Then the job's stream ends with an error

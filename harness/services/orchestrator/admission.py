@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from ..limits import MAX_PROMPT_CHARS, MAX_SEED, MAX_TEMPERATURE, MAX_TIMEOUT_MS, MAX_TOKENS
+from ..limits import (
+    MAX_PROMPT_CHARS,
+    MAX_SEED,
+    MAX_TEMPERATURE,
+    MAX_TIMEOUT_MS,
+    MAX_TOK_PER_S,
+    MAX_TOKENS,
+)
 from ..web import Fields, Shape
 
 __all__ = ["JobRequest", "read_job"]
@@ -24,6 +31,8 @@ class JobRequest(NamedTuple):
     seed: int | None
     temperature: float | None
     timeout_ms: int | None
+    max_tok_per_s: int | None = None
+    """The pace of a reader that needs no more tokens, such as one that speaks."""
 
     def body(self) -> dict[str, Any]:
         """Return the body for the next service; what the client left open stays open."""
@@ -42,8 +51,10 @@ def read_job(body: object) -> tuple[JobRequest, str | None]:
     seed = fields.integer("seed", lowest=0, highest=MAX_SEED)
     temperature = fields.number("temperature", lowest=0.0, highest=MAX_TEMPERATURE)
     timeout_ms = fields.integer("timeout_ms", lowest=1, highest=MAX_TIMEOUT_MS)
+    pace = fields.integer("max_tok_per_s", lowest=1, highest=MAX_TOK_PER_S)
     correlation_id = fields.text("correlation_id", longest=128, shape=_CORRELATION)
     fields.done()
     assert prompt is not None
     assert max_tokens is not None
-    return JobRequest(prompt, max_tokens, seed, temperature, timeout_ms), correlation_id
+    request = JobRequest(prompt, max_tokens, seed, temperature, timeout_ms, pace)
+    return request, correlation_id

@@ -73,6 +73,8 @@ class Backend:
         self._jobs: dict[str, Job] = {}
         self._ended: deque[str] = deque(maxlen=_REMEMBERED)
         self._drained: Future[None] = Future()
+        self._has_news = False
+        """Whether something changed since the thread last looked at what waits."""
         self._is_stopping = False
         self._shall_end = False
         self._thread = threading.Thread(target=self._run, name="decode", daemon=True)
@@ -114,7 +116,7 @@ class Backend:
         with self._change:
             self._jobs[job.id] = job
             self._waiting.append(job)
-            self._change.notify()
+            self._wake()
 
     def cancel(self, job_id: str, reason: str, *, cause: Iterable[str] = ()) -> str | None:
         """Ask for a job's end; return ``"cancelling"``, ``"ended"``, or ``None``: unknown.
@@ -128,7 +130,7 @@ class Backend:
             if not job.stop_reason:
                 job.stop_cause = tuple(cause)
                 job.stop_reason = reason
-            self._change.notify()
+            self._wake()
             return "cancelling"
 
     def drain(self) -> Future[None]:
@@ -144,15 +146,19 @@ class Backend:
         with self._change:
             for job in self._jobs.values():
                 job.stop_reason = job.stop_reason or reason
-            self._change.notify()
+            self._wake()
 
     def end(self) -> None:
         """Let the thread finish, if it does so soon: loading cannot be interrupted."""
         with self._change:
             self._is_stopping = self._shall_end = True
-            self._change.notify()
+            self._wake()
         if self._thread.ident is not None:
             self._thread.join(timeout=0.5)
+
+    def _wake(self) -> None:
+        self._has_news = True
+        self._change.notify()
 
     def _run(self) -> None:
         options = self._options
@@ -183,8 +189,9 @@ class Backend:
     def _turn(self, decoding: Decoding) -> bool:
         """Do one round; return whether there shall be another."""
         with self._change:
-            while not (self._waiting or decoding.active or self._shall_end):
-                self._change.wait()
+            while not self._has_news and (pause := self._pause(decoding)) != 0:
+                self._change.wait(pause)
+            self._has_news = False
             if self._shall_end and not self._jobs:
                 return False
             stopped = [job for job in self._waiting if _must_stop(job)]
@@ -195,6 +202,11 @@ class Backend:
         self._admit(decoding)
         decoding.step()
         return True
+
+    def _pause(self, decoding: Decoding) -> float | None:
+        """Return the seconds until a job is due by itself; ``None``: only news brings work."""
+        due = [*(job.deadline for job in self._waiting), *(job.due for job in decoding.active)]
+        return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _admit(self, decoding: Decoding) -> None:
         """Move jobs from the queue into slots, first come first served."""
@@ -211,6 +223,8 @@ class Backend:
         with self._change:
             del self._jobs[job.id]
             self._ended.append(job.id)
+            # Its place may be what another one waits for.
+            self._has_news = True
             self._usual_ms += _WEIGHT * (job.age_ms - self._usual_ms)
             if self._is_stopping and not self._jobs and not self._drained.done():
                 self._drained.set_result(None)

@@ -8,6 +8,7 @@ hold it now it waits, when it never can it is refused. Driven by :mod:`.backend`
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -163,11 +164,15 @@ class Batch:
         row.logits = self._model.prefill(tokens, self._cache, row.slot)
         row.position = len(tokens)
 
-    def step(self, rows: list[Row]) -> None:
-        """Read each row's token in one pass of the model; each row has logits afterwards."""
+    def step(self, rows: list[Row], *, resting: Iterable[Row] = ()) -> None:
+        """Read each row's token in one pass of the model; each row has logits afterwards.
+
+        :param resting: rows that stay where they are; what the pass computes for them is what
+            their own next step computes again.
+        """
         tokens = [BOS] * self.slots
         positions = [0] * self.slots
-        for row in rows:
+        for row in (*rows, *resting):
             tokens[row.slot] = row.token
             positions[row.slot] = row.position
         logits = self._model.step(tokens, positions, self._cache)

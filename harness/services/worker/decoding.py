@@ -16,6 +16,7 @@ from .jobs import RETRYABLE, ErrorCode, Job
 from .tokens import EOS, encode
 
 if TYPE_CHECKING:
+    from .batch import Row
     from .engine import Engine
 
 __all__ = ["Decoding"]
@@ -69,14 +70,16 @@ class Decoding:
         return True
 
     def step(self) -> None:
-        """Compute one more token for every job, and end those that are done."""
+        """Compute one more token for every job whose pace allows it; end those that are done."""
         for job in [job for job in self.active if job.stop_reason or _is_late(job)]:
             self.stop(job)
-        jobs = list(self.active)
+        now = time.monotonic()
+        jobs = [job for job in self.active if job.next_token_at <= now]
         if not jobs:
             return
+        resting = [job for job in self.active if job not in jobs]
         try:
-            self._batch.step([job.row for job in jobs if job.row is not None])
+            self._batch.step(_rows(jobs), resting=_rows(resting))
         except Exception as error:  # one step serves all, so it fails for all
             for job in jobs:
                 self._break(job, error)
@@ -123,6 +126,8 @@ class Decoding:
             self._finish(job, "stop")
             return
         job.tokens_out += 1
+        if job.request.max_tok_per_s:
+            job.next_token_at = time.monotonic() + 1 / job.request.max_tok_per_s
         full = job.tokens_out >= job.request.max_tokens or (
             len(job.tokens) + job.tokens_out >= self._batch.context
         )
@@ -198,6 +203,10 @@ class Decoding:
         if job in self.active:
             self.active.remove(job)
         self._on_end(job, outcome)
+
+
+def _rows(jobs: list[Job]) -> list[Row]:
+    return [job.row for job in jobs if job.row is not None]
 
 
 def _first_line(error: Exception) -> str:

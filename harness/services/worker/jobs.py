@@ -58,6 +58,8 @@ class Job:
     """Its place in the batch while it decodes."""
     began: float = 0.0
     """When its first token was computed from (monotonic)."""
+    next_token_at: float = 0.0
+    """When its reader wants the next token, no sooner (monotonic)."""
     tokens_out: int = 0
     text: list[str] = field(default_factory=list)
     decoder: TextStream = field(default_factory=TextStream)
@@ -66,6 +68,11 @@ class Job:
     def deadline(self) -> float:
         """When it has taken too long (monotonic)."""
         return self.accepted + self.request.timeout_ms / 1000
+
+    @property
+    def due(self) -> float:
+        """When there is something to do for it (monotonic)."""
+        return 0.0 if self.stop_reason else min(self.next_token_at, self.deadline)
 
     @property
     def age_ms(self) -> float:

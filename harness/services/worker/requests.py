@@ -8,11 +8,26 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..limits import MAX_PROMPT_CHARS, MAX_SEED, MAX_TEMPERATURE, MAX_TIMEOUT_MS, MAX_TOKENS
+from ..limits import (
+    MAX_PROMPT_CHARS,
+    MAX_SEED,
+    MAX_TEMPERATURE,
+    MAX_TIMEOUT_MS,
+    MAX_TOK_PER_S,
+    MAX_TOKENS,
+)
 
 __all__ = ["InferenceRequest", "Invalid", "read"]
 
-_KNOWN = ("job_id", "max_tokens", "prompt", "seed", "temperature", "timeout_ms")
+_KNOWN = (
+    "job_id",
+    "max_tok_per_s",
+    "max_tokens",
+    "prompt",
+    "seed",
+    "temperature",
+    "timeout_ms",
+)
 
 
 class Invalid(Exception):
@@ -37,6 +52,8 @@ class InferenceRequest(NamedTuple):
     """0 is greedy."""
     timeout_ms: int = 60_000
     """From acceptance to the last token, waiting included."""
+    max_tok_per_s: int = 0
+    """The pace of a reader that needs no more, such as one that speaks; 0 is no limit."""
 
 
 def read(body: object) -> InferenceRequest:
@@ -62,6 +79,7 @@ def read(body: object) -> InferenceRequest:
         seed=_integer(body, "seed", 0, MAX_SEED, usual["seed"]),
         temperature=temperature,
         timeout_ms=_integer(body, "timeout_ms", 1, MAX_TIMEOUT_MS, usual["timeout_ms"]),
+        max_tok_per_s=_integer(body, "max_tok_per_s", 1, MAX_TOK_PER_S, 0),
     )
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,8 @@ from harness.cluster import Cluster, Job, local_cluster
 from pytest_narration.recorder import Recorder
 from pytest_narration.sources import SseSource
 
-_LONG = 1000
-"""Tokens of a job that is still running when the fault comes."""
+_LONG: dict[str, Any] = {"max_tokens": 480, "max_tok_per_s": 20}
+"""A job that is still running when the fault comes: it would take 24 seconds."""
 
 _PATIENCE = 90.0
 """Seconds; a restarted worker imports torch, which a busy machine may take half a minute for."""
@@ -34,8 +35,8 @@ def mark(cluster: Cluster) -> int:
     return cluster.recorder.mark()
 
 
-def _running(cluster: Cluster, correlation_id: str) -> tuple[Job, SseSource]:
-    job = cluster.submit(max_tokens=_LONG, correlation_id=correlation_id)
+def _running(cluster: Cluster, correlation_id: str, **asked: Any) -> tuple[Job, SseSource]:
+    job = cluster.submit(**{**_LONG, **asked}, correlation_id=correlation_id)
     stream = cluster.open_stream(job)
     stream.wait_frame("token", timeout=20)
     return job, stream
@@ -125,7 +126,7 @@ def test_a_frozen_node_is_lost_and_returns_by_itself(cluster: Cluster, mark: int
 
 
 def test_a_reader_that_leaves_ends_nothing(cluster: Cluster, mark: int) -> None:
-    _, stream = _running(cluster, "reader-left")
+    _, stream = _running(cluster, "reader-left", max_tok_per_s=400)
     stream.stop()
     _narrated(cluster, "stream_close", mark, correlation_id="reader-left")
     _narrated(cluster, "job_complete", mark, correlation_id="reader-left", service="orchestrator")

@@ -103,6 +103,21 @@ def test_logits_do_not_depend_on_the_batch_mates_to_the_last_bit(model: Transfor
     assert torch.equal(logits(0), logits(3))
 
 
+def test_rows_that_rest_between_steps_get_the_same_tokens(model: Transformer) -> None:
+    """One row goes on alone while the other rests; then they change roles."""
+    prompts = ["The weather", "A story of two rows"]
+    batch = Batch(model, slots=2)
+    expected = [generate(batch, prompt, 6) for prompt in prompts]
+    rows = [batch.open(32, Sampler()) for _ in prompts]
+    for row, prompt in zip(rows, prompts, strict=True):
+        batch.prefill(row, encode(prompt))
+    found = [[row.choose()] for row in rows]
+    for active in (0, 0, 1, 0, 1, 1, 1, 0, 0, 1):
+        batch.step([rows[active]], resting=[rows[1 - active]])
+        found[active].append(rows[active].choose())
+    assert found == expected
+
+
 def test_sampling_repeats_with_its_seed_and_only_with_it(model: Transformer) -> None:
     batch = Batch(model, slots=1)
     first = generate(batch, "hello", 40, sampler=Sampler(1.0, seed=7))

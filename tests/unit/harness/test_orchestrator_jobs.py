@@ -117,6 +117,7 @@ def test_what_is_admitted_is_valid_for_every_worker() -> None:
         "seed": limits.MAX_SEED,
         "temperature": limits.MAX_TEMPERATURE,
         "timeout_ms": limits.MAX_TIMEOUT_MS,
+        "max_tok_per_s": limits.MAX_TOK_PER_S,
     }
     admitted, _ = read_job(most)
     assert read_inference(admitted.body())._asdict() == most
@@ -136,5 +137,6 @@ def test_the_interfaces_description_has_the_limits() -> None:
         ("max_tokens", limits.MAX_TOKENS),
         ("temperature", limits.MAX_TEMPERATURE),
         ("timeout_ms", limits.MAX_TIMEOUT_MS),
+        ("max_tok_per_s", limits.MAX_TOK_PER_S),
     ):
         assert described[name]["maximum"] == most, name

@@ -313,7 +313,7 @@ def test_nobody_enters_without_the_token(header: str, worker: WorkerProcess, url
 
 def test_a_cancelled_job_says_so(worker: WorkerProcess, url: str) -> None:
     """Point 16, by ``POST /cancel`` while tokens come."""
-    with execute(url, **LONG) as frames, client(url) as http:
+    with execute(url, **LONG, max_tok_per_s=20) as frames, client(url) as http:
         job_id = frames.until("started")["job_id"]
         frames.until("token")
         why = "01a1fd0e-e76b-7000-8af6-61f9dbd2c55d"
@@ -333,8 +333,20 @@ def test_a_cancelled_job_says_so(worker: WorkerProcess, url: str) -> None:
         assert (again.status_code, again.json()["status"]) == (202, "ended")
 
 
+def test_a_job_decodes_no_faster_than_its_reader_wants_and_holds_nobody_up(url: str) -> None:
+    alone = run_job(url, prompt="slowly", max_tokens=11).seen[-1]
+    with execute(url, prompt="slowly", max_tokens=11, max_tok_per_s=20) as slow:
+        slow.until("token")
+        fast = run_job(url, prompt="fast", max_tokens=200).seen[-1]
+        end = slow.until("end")
+    assert end["decode_time_ms"] >= 10 * 50
+    assert end["text"] == alone["text"], "the pace changes when tokens come, not which"
+    assert fast["decode_time_ms"] < 200 * 50
+
+
 def test_a_waiting_job_can_be_cancelled(worker: WorkerProcess, url: str) -> None:
-    with execute(url, **LONG) as first, client(url) as http, execute(url, **LONG) as second:
+    slow = execute(url, **LONG, max_tok_per_s=240)
+    with slow as first, client(url) as http, execute(url, **LONG) as second:
         first.until("token")
         job_id = second.until("started")["job_id"]
         http.post("/cancel", json={"job_id": job_id})
@@ -356,7 +368,7 @@ def test_cancelling_what_is_not_there_is_refused(url: str) -> None:
 def test_a_caller_who_leaves_ends_the_job_and_frees_its_slot(
     worker: WorkerProcess, url: str
 ) -> None:
-    with execute(url, **LONG) as frames:
+    with execute(url, **LONG, max_tok_per_s=20) as frames:
         job_id = frames.until("started")["job_id"]
         frames.until("token")
     point = said_about(worker, job_id, "Inference failed")[-1]

@@ -24,8 +24,9 @@ def test_everything_can_be_said() -> None:
         "seed": 4,
         "temperature": 1,
         "timeout_ms": 500,
+        "max_tok_per_s": 20,
     }
-    assert read(body) == InferenceRequest("hi", 3, 4, 1.0, 500)
+    assert read(body) == InferenceRequest("hi", 3, 4, 1.0, 500, 20)
 
 
 def test_null_means_not_said() -> None:
@@ -67,6 +68,7 @@ def test_the_longest_prompt_and_the_most_tokens_are_allowed() -> None:
         ({**FINE, "timeout_ms": 0}, "timeout_ms_out_of_range"),
         ({**FINE, "timeout_ms": 600_001}, "timeout_ms_out_of_range"),
         ({**FINE, "timeout_ms": []}, "timeout_ms_not_integer"),
+        ({**FINE, "max_tok_per_s": 0}, "max_tok_per_s_out_of_range"),
         ({**FINE, "max_token": 3}, "unknown_field"),
     ],
 )
