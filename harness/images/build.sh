@@ -2,6 +2,7 @@
 # Builds the images of the three services; what did not change is not built again.
 #
 #   build.sh [PYTHON]        PYTHON: an interpreter with pip, for the wheelhouse and the base image
+#   build.sh identity        prints what the images' label narration.identity is when they are up to date
 #
 # BASE_IMAGE   built upon; without it python:3.12-slim where a registry has it, and otherwise an
 #              image of this machine's own CPython (base.sh)
@@ -43,6 +44,17 @@ base_image() {
   fi
 }
 
+# The code that services run, as a list of files.
+code() {
+  cd "$ROOT" && find pytest_narration/{__init__,errors,event}.py pytest_narration/{emit,schema} \
+    harness/__init__.py harness/services -type f ! -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z
+}
+
+identity() {
+  cd "$ROOT" && { code; printf '%s\0' harness/Dockerfile harness/images/requirements/*.txt \
+    constraints.txt; } | xargs -0 cksum | cksum | tr ' ' -
+}
+
 # The context holds only what the images need, so that nothing else makes them build again.
 make_context() {
   mkdir -p "$CONTEXT"/{requirements,wheelhouse/common,wheelhouse/worker}
@@ -50,9 +62,7 @@ make_context() {
   cp -p "$ROOT/constraints.txt" "$CONTEXT/requirements/"
   rm -rf "$CONTEXT/code"
   mkdir -p "$CONTEXT/code"
-  (cd "$ROOT" && find pytest_narration/{__init__,errors,event}.py pytest_narration/{emit,schema} \
-    harness/__init__.py harness/services -type f ! -path '*/__pycache__/*' -print0 |
-    tar --null -T - -cf -) | tar -C "$CONTEXT/code" -xf -
+  code | tar -C "$ROOT" --null -T - -cf - | tar -C "$CONTEXT/code" -xf -
 }
 
 # The machine's own pip knows its indexes and certificates; the build then needs no network.
@@ -75,6 +85,7 @@ fill_wheelhouse() {
   done
 }
 
+[ "$PYTHON" != identity ] || { identity; exit 0; }
 docker version >/dev/null 2>&1 || {
   say "no Docker engine answers at ${DOCKER_HOST:-the default address}; on a bare machine: harness/images/engine.sh start"
   exit 3
@@ -91,7 +102,8 @@ fi
 for service in orchestrator pool-manager worker; do
   say "building narration/$service:$TAG on $BASE"
   DOCKER_BUILDKIT=1 "$DOCKER" build --progress="${PROGRESS:-auto}" "${OPTIONS[@]}" \
-    --build-arg "BASE_IMAGE=$BASE" --label narration.image=1 --target "$service" \
+    --build-arg "BASE_IMAGE=$BASE" --label narration.image=1 \
+    --label "narration.identity=$(identity)" --target "$service" \
     --tag "narration/$service:$TAG" --file "$ROOT/harness/Dockerfile" "$CONTEXT"
 done
 docker image prune --force --filter label=narration.image=1 >/dev/null # what these replaced

@@ -1,8 +1,10 @@
-"""Tests against a real engine; without one they are skipped, and say why."""
+"""Tests against a real engine; without one, or without images, they are skipped and say why."""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,10 @@ from harness.cluster import Cluster, docker_cluster
 from harness.launch.docker_engine import connect, why_no_engine
 from pytest_narration.errors import ClusterError, MissingExtra
 from pytest_narration.recorder import Recorder
+
+_BUILD = Path(__file__).parents[2] / "harness" / "images" / "build.sh"
+_LABEL = "narration.identity"
+_SERVICES = ("orchestrator", "pool-manager", "worker")
 
 
 @pytest.fixture(scope="session")
@@ -25,14 +31,28 @@ def engine() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def images(engine: Any) -> None:
-    """The images of the services; nothing here builds them."""
+    """The images of the services, of this very code; nothing here builds them."""
     import docker
 
-    for service in ("orchestrator", "pool-manager", "worker"):
+    wanted = subprocess.run([_BUILD, "identity"], capture_output=True, text=True, check=True)
+    for service in _SERVICES:
+        name = f"narration/{service}:latest"
         try:
-            engine.images.get(f"narration/{service}:latest")
+            image = engine.images.get(name)
         except docker.errors.ImageNotFound:
-            pytest.skip(f"the engine has no image narration/{service}:latest: make images")
+            pytest.skip(f"the engine has no image {name}: make images")
+        if image.labels.get(_LABEL) != wanted.stdout.strip():
+            pytest.skip(f"the image {name} is of other code than this: make images")
+    try:
+        engine.containers.run(
+            "narration/orchestrator:latest",
+            ["-c", ""],
+            entrypoint="python3",
+            remove=True,
+            init=True,
+        )
+    except docker.errors.DockerException as error:
+        pytest.skip(f"the engine can run no container here: {error}")
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,8 @@ from harness.launch.reaper import Reaper, sweep, sweep_dead_runs
 
 _ROOT = Path(__file__).parents[2]
 _IMAGE = "narration/orchestrator:latest"
+_FACTORY = "harness.cluster:docker_cluster"
+_SECONDS = 60.0
 _CLUSTER = """
 from harness.cluster import docker_cluster
 from pytest_narration.recorder import Recorder
@@ -119,12 +121,55 @@ def test_nothing_is_left_of_a_run_that_is_killed_or_interrupted(
         os.kill(owner.pid, number)
         with contextlib.suppress(BrokenPipeError):
             owner.wait(30)
-    deadline = time.monotonic() + 30
-    while (left := _left(engine, run_id)) and time.monotonic() < deadline:
+    _await_none(engine, run_id)
+
+
+def test_nothing_is_left_of_a_pytest_that_is_killed(engine: Any, images: None) -> None:
+    command = [sys.executable, "-m", "pytest", "tests/scenarios/test_features.py", "-q"]
+    killed = subprocess.Popen(
+        [*command, "-p", "no:cacheprovider", "-o", f"narration_cluster={_FACTORY}"],
+        cwd=_ROOT,
+        env={k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    chosen = {"event": "start", "label": RUN}
+    until = int(time.time() + _SECONDS)
+    run_id = ""
+    try:
+        for event in engine.events(decode=True, filters=chosen, until=until):
+            labels = event["Actor"]["Attributes"]
+            # Its own start, in order: the orchestrator, the pool manager, and a worker.
+            if labels["narration.owner.pid"] == str(killed.pid) and "worker" in labels["name"]:
+                run_id = labels[RUN]
+                break
+        assert run_id, f"pytest started no worker in {_SECONDS:g} s"
+        assert _processes_of(run_id), "a process waits for the end of the run"
+    finally:
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.wait()
+    _await_none(engine, run_id)
+
+
+def _await_none(engine: Any, run_id: str) -> None:
+    """Wait until nothing of a run is there: no container, network, volume or process."""
+    deadline = time.monotonic() + _SECONDS
+    while (left := _left(engine, run_id) + _processes_of(run_id)) and time.monotonic() < deadline:
         # The engine's own account of an end: a removal is what is awaited here.
-        for event in engine.events(
-            decode=True, since=int(time.time()) - 1, until=int(time.time()) + 1
-        ):
+        since = int(time.time())
+        for event in engine.events(decode=True, since=since - 1, until=since + 1):
             if event.get("Action") == "destroy":
                 break
     assert left == []
+
+
+def _processes_of(run_id: str) -> list[str]:
+    """Return the command lines that name a run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            command = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            if run_id in command:
+                found.append(command)
+    return found
