@@ -23,6 +23,7 @@ from .coverage.gate import Judged, judge
 from .coverage.report import TERMINAL, terminal_lines, write
 from .coverage.results import Results, analyse
 from .errors import ConfigurationError, CoverageDataError, NarrationError
+from .recorder import Recorder
 
 __all__ = ["start"]
 
@@ -53,7 +54,8 @@ class Measure:
     def __init__(self, settings: CoverageSettings, session: Session) -> None:
         self._session = session
         self._collector = Collector(settings.catalog)
-        self._position = 0
+        self._positions: list[int] = []
+        """How far each of the session's recorders has been read."""
         self._nodeid = SESSION
         session.listen()
 
@@ -93,19 +95,22 @@ class Measure:
         return self._collector.take()
 
     def _collect(self) -> None:
-        recorder = self._session.recorder
-        stop = recorder.mark()
-        for record in recorder.since(self._position).until(stop).records():
-            self._collector.add(
-                record.event,
-                channel=record.channel,
-                source=record.source,
-                context=self._context(record.index),
-            )
-        self._position = stop
+        recorders = self._session.recorders
+        self._positions += [0] * (len(recorders) - len(self._positions))
+        for number, recorder in enumerate(recorders):
+            stop = recorder.mark()
+            for record in recorder.since(self._positions[number]).until(stop).records():
+                self._collector.add(
+                    record.event,
+                    channel=record.channel,
+                    source=record.source,
+                    context=self._context(recorder, record.index),
+                )
+            self._positions[number] = stop
 
-    def _context(self, index: int) -> str:
-        if any(first <= index < last for first, last in self._session.spans):
+    def _context(self, recorder: Recorder, index: int) -> str:
+        is_session = recorder is self._session.recorder
+        if is_session and any(first <= index < last for first, last in self._session.spans):
             return SESSION
         return self._nodeid
 

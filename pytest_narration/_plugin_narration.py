@@ -93,10 +93,28 @@ class Narration(Judged):
     whole session.
     """
 
-    def __init__(self, recorder: Recorder, policy: Policy, mark: int = 0) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        policy: Policy,
+        mark: int = 0,
+        recorders: list[Recorder] | None = None,
+    ) -> None:
         super().__init__(recorder, policy, mark)
         self.start = mark
         """Where the test began in the recorder."""
+        self._recorders = [recorder] if recorders is None else recorders
+
+    def beside(self, recorder: Recorder, mark: int = 0) -> Narration:
+        """Look at a recorder of the test's own, such as a second cluster's, in the same way.
+
+        The project's rules judge it too, and coverage counts what it holds.
+
+        :param mark: where the view begins.
+        """
+        if not any(known is recorder for known in self._recorders):
+            self._recorders.append(recorder)
+        return Narration(recorder, self._policy, mark, self._recorders)
 
     def mark(self) -> int:
         """Return a position between what arrived and what will, for ``since(mark)``."""

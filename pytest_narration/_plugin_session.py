@@ -37,6 +37,8 @@ class Session:
         self.config = config
         self.policy = policy_of(config)
         self.recorder = _recorder(self.policy)
+        self.recorders = [self.recorder]
+        """Every recorder that counts: the session's, then those that tests brought."""
         self.threads = Threads()
         self.nodeid = ""
         """The running test, empty between tests."""
@@ -79,7 +81,7 @@ class Session:
         """Body of the fixture ``narration``."""
         self.listen()
         mark = self.mark if nodeid == self.nodeid else self.recorder.mark()
-        yield Narration(self.recorder, self.policy, mark)
+        yield Narration(self.recorder, self.policy, mark, self.recorders)
 
     def capture(self, nodeid: str) -> Iterator[Capture]:
         """Body of the fixture ``narration_capture``."""

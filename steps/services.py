@@ -12,7 +12,6 @@ import pytest
 from pytest_bdd import given, parsers, then, when
 
 from harness.cluster import local_cluster
-from pytest_narration.fixtures import Narration
 from pytest_narration.recorder import Recorder
 from pytest_narration.sources import ProcessSource
 
@@ -60,9 +59,8 @@ def damaged_model(tmp_path: Path) -> Path:
 def damaged_cluster(scene: Scene, damaged_model: Path) -> Iterator[None]:
     """A cluster of the scenario's own, with a recorder of its own, in place of the shared one."""
     recorder = Recorder()
-    narration = Narration(recorder, scene.narration._policy)
     with local_cluster(recorder, worker_args=[f"--model={damaged_model}"]) as cluster:
-        scene.cluster, scene.narration = cluster, narration
+        scene.cluster, scene.narration = cluster, scene.narration.beside(recorder)
         yield
 
 

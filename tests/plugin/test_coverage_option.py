@@ -93,6 +93,53 @@ def test_coverage_falls_exactly_by_the_points_of_deselected_tests(
     less.stdout.fnmatch_lines(["TOTAL*5*3*0*1*1*75.00%", "Missing:", "*cart.look*"])
 
 
+def test_what_a_test_brings_in_a_recorder_of_its_own_counts_too(
+    project: pytest.Pytester, run: Run
+) -> None:
+    """Also what arrives there after the test looked at it, and once however often it looks."""
+    project.makepyfile(
+        """
+        import json
+        import sys
+        import pytest
+        from pytest_narration.recorder import Recorder
+        from pytest_narration.sources import ProcessSource
+
+        START = {"action": "startup", "human": "Starting on port 80"}
+        LOOK = {"action": "look", "human": "Looked at shoes"}
+
+        def say(recorder, **event):
+            line = json.dumps({"service": "cart", "actor": "cart", **event})
+            with ProcessSource([sys.executable, "-c", f"print('{line}')"], "cart", recorder) as it:
+                it.wait(20)
+
+        @pytest.fixture(scope="module")
+        def second():
+            return Recorder()
+
+        @pytest.fixture
+        def beside(second, narration):
+            return narration.beside(second, second.mark())
+
+        def test_start(second, beside, narration):
+            say(second, **START)
+            assert [event.action for event in beside.events()] == ["startup"]
+            assert narration.events() == []
+
+        def test_look(second, beside):
+            assert beside.events() == []
+            say(second, **LOOK)
+            (verdict,) = beside.check(["editorial"])
+            assert verdict.outcome == "held"
+        """,
+    )
+
+    result = run("--narration-coverage")
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["Cart*5*2*0*2*1*50.00%"])
+
+
 def test_events_of_known_services_that_no_point_declares_are_listed(
     project: pytest.Pytester, run: Run
 ) -> None:

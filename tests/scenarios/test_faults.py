@@ -32,6 +32,6 @@ def linked() -> Iterator[LinkedCluster]:
 @pytest.fixture
 def scene(linked: LinkedCluster, narration: Narration) -> Scene:
     """One scenario on the linked cluster; its narration is judged by the project's own policy."""
-    looked_at = Narration(linked.recorder, narration._policy, linked.recorder.mark())
+    looked_at = narration.beside(linked.recorder, linked.recorder.mark())
     points = {point.id: point for point in Catalog.load(_CATALOG).points}
     return Scene(linked, looked_at, points)
