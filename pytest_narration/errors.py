@@ -17,9 +17,10 @@
         ├── EmitterDied         the service that was awaited ended
         ├── StepFailed          what a step of a scenario says is not so
         ├── NarrationViolation  rules are broken, or a check is inconclusive
+        ├── ContractBroken      an event breaks its contract, and emitting is strict
         └── StoryChanged        a story is not as it was approved
 
-The last six are also ``AssertionError``: a test that meets one has failed, it is not in error.
+The last seven are also ``AssertionError``: a test that meets one has failed, it is not in error.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ __all__ = [
     "CatalogError",
     "ClusterError",
     "ConfigurationError",
+    "ContractBroken",
     "CoverageDataError",
     "EmitterDied",
     "MissingExtra",
@@ -109,6 +111,10 @@ class EmitterDied(NarrationError, AssertionError):
 
 class NarrationViolation(NarrationError, AssertionError):
     """One or more rules are broken, or could not be judged."""
+
+
+class ContractBroken(NarrationError, AssertionError):
+    """An event breaks its contract, and ``NARRATION_VALIDATE=strict`` tells its emitter so."""
 
 
 class StoryChanged(NarrationError, AssertionError):

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ..errors import ContractBroken
 from ..event import COLUMNS, LEVELS, MAX_LINE_BYTES, SCHEMA_VERSION
 from .context import Channel, Context, _current
 from .identity import Clock, Identity, new_instance
@@ -173,6 +174,8 @@ class Narrator:
         for subscriber in self.subscribers:
             try:
                 subscriber(line[:-1], context)
+            except ContractBroken:  # the one listener that is asked to speak up
+                raise
             except Exception:  # noqa: S110  a listener must not break the service it listens to
                 pass
         return event_id

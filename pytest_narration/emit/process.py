@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, ContractBroken
 from ..event import LEVELS
 from .identity import Identity, new_instance
 from .narrator import RANK, Narrator, Subscriber
@@ -67,15 +67,28 @@ class _Process:
 
     narrator: Narrator | None = None
     subscribers: tuple[Subscriber, ...] = ()
+    checks: tuple[Subscriber, ...] = ()
+    """What ``NARRATION_VALIDATE`` asks for; after the subscribers, which see every event."""
     lock = threading.Lock()
 
 
 def _narrator() -> Narrator:
     with _Process.lock:
         if _Process.narrator is None:
-            _Process.narrator = _default()
-            _Process.narrator.subscribers = _Process.subscribers
+            narrator = _default()
+            _Process.checks = _checks()
+            narrator.subscribers = _Process.subscribers + _Process.checks
+            _Process.narrator = narrator
         return _Process.narrator
+
+
+def _checks() -> tuple[Subscriber, ...]:
+    mode = os.environ.get("NARRATION_VALIDATE") or "off"
+    if mode == "off":
+        return ()
+    from .validation import checks  # late: it needs two schema libraries
+
+    return checks(mode)
 
 
 def configure(
@@ -97,7 +110,8 @@ def configure(
     :param sink: where lines go; stdout by default.
     :param redact: more patterns of secrets, see :class:`~.redaction.Redactor`.
     :param development: add ``source_location`` to events; ``NARRATION_DEVELOPMENT`` by default.
-    :raises ConfigurationError: the level or a pattern is unknown or malformed.
+    :raises ConfigurationError: the level, a pattern or ``NARRATION_VALIDATE`` is unknown or
+        malformed.
     """
     if level is None:
         level = os.environ.get("NARRATION_LEVEL") or "info"
@@ -108,7 +122,8 @@ def configure(
     who = Identity(service, version, instance or new_instance(service))
     narrator = _make(who, level=level, sink=sink, redact=redact, development=development)
     with _Process.lock:
-        narrator.subscribers = _Process.subscribers
+        _Process.checks = _checks()
+        narrator.subscribers = _Process.subscribers + _Process.checks
         _Process.narrator = narrator
     return who
 
@@ -133,7 +148,7 @@ def subscribe(callback: Subscriber) -> Callable[[], None]:
     def change(subscribers: tuple[Subscriber, ...]) -> None:
         _Process.subscribers = subscribers
         if _Process.narrator is not None:
-            _Process.narrator.subscribers = subscribers
+            _Process.narrator.subscribers = subscribers + _Process.checks
 
     def unsubscribe() -> None:
         with _Process.lock:
@@ -162,7 +177,8 @@ def narrate(
 
         narrate("tokenize", "Tokenized prompt ({tokens_in} tokens)", actor="tokenizer", tokens_in=7)
 
-    Never raises and never blocks: a sink that takes nothing drops, counts and says so later.
+    Never raises and never blocks: a sink that takes nothing drops, counts and says so later. Only
+    ``NARRATION_VALIDATE=strict``, which is for tests, raises when an event breaks its contract.
 
     :param action: what is done, ASCII; a literal, because it names a point.
     :param template: the sentence, with ``{placeholders}`` for fields and bound values.
@@ -191,6 +207,8 @@ def narrate(
             where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
             fields["source_location"] = where
         return narrator.emit(action, template, actor, level, said, sse, fields)
+    except ContractBroken:
+        raise
     except Exception as error:  # telling a story must never break the work it tells of
         return narrator.say_failed(action, error)
 

@@ -1,0 +1,22 @@
+"""Which contract an event has to keep, by its name; whether it does; what a change would break.
+
+:class:`Contracts` maps names of events to payload schemas and to the ids that must be there: for
+the common events of :mod:`pytest_narration.schema`, and for a project's own by
+``[tool.narration.contracts]``. The rule ``contract``, strict emitting (``NARRATION_VALIDATE``) and
+``narration contracts`` judge by it.
+"""
+
+from __future__ import annotations
+
+from ..schema import Problem
+from .mapping import BUILTIN, Contracts, Entry
+from .project import find, read
+
+__all__ = [
+    "BUILTIN",
+    "Contracts",
+    "Entry",
+    "Problem",
+    "find",
+    "read",
+]
