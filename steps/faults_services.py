@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pytest_bdd import parsers, then, when
 
-from harness.faults import FullDisk
+from harness.faults import LinkedCluster, LoneWorker
 from pytest_narration.sse import Decoder
 
 from .scene import STREAM_SECONDS, Scene
@@ -85,19 +85,20 @@ def _node_returns(scene: Scene) -> None:
 
 
 @pytest.fixture
-def full_disk(scene: Scene) -> Iterator[FullDisk]:
+def full_disk(scene: Scene) -> Iterator[LoneWorker]:
     """A worker of the scenario's own that cannot print."""
-    with FullDisk(scene.cluster.token) as worker:
+    assert isinstance(scene.cluster, LinkedCluster)
+    with scene.cluster.full_disk() as worker:
         yield worker
 
 
 @when("a worker is started whose stdout is on a full disk")
-def _full_disk(full_disk: FullDisk) -> None:
+def _full_disk(full_disk: LoneWorker) -> None:
     assert full_disk.returncode is None
 
 
 @then("a job on that worker streams its narration to its end")
-def _streams(scene: Scene, full_disk: FullDisk) -> None:
+def _streams(scene: Scene, full_disk: LoneWorker) -> None:
     decoder = Decoder()
     with httpx.stream(
         "POST",

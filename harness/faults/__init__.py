@@ -11,9 +11,10 @@ from .calls import (
     only,
 )
 from .links import LinkedCluster, Links, linked_cluster
+from .links_docker import docker_linked_cluster
 from .proxy import Answer, Broken, Call, Fault, Forward, Proxy, ProxyThread
 from .readers import SilentReader
-from .services import FullDisk
+from .services import FullDisk, FullDiskContainer, LoneWorker
 from .streams import BadBytes, ChangeFrames, CutStream, repeat_frame, swap_frames
 
 __all__ = [
@@ -31,13 +32,16 @@ __all__ = [
     "Fault",
     "Forward",
     "FullDisk",
+    "FullDiskContainer",
     "LinkedCluster",
     "Links",
+    "LoneWorker",
     "Proxy",
     "ProxyThread",
     "Reorder",
     "RewriteBody",
     "SilentReader",
+    "docker_linked_cluster",
     "linked_cluster",
     "only",
     "repeat_frame",

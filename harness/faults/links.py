@@ -1,43 +1,67 @@
-"""A cluster of local processes whose every link between services is a :class:`~.proxy.Proxy`.
+"""A cluster whose every link between services is a :class:`~.proxy.Proxy` in this process.
 
 The services do not know: a node is told another address of the orchestrator and a worker another
 one of its pool manager, and what they register about themselves is rewritten on its way. So a
-node can be partitioned although all processes share one network.
+node can be partitioned although all processes share one network. For containers see
+:mod:`.links_docker`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from pytest_narration.errors import ClusterError
 from pytest_narration.recorder import Recorder
 
 from ..cluster import Cluster
-from ..launch import Spec
+from ..launch import Launcher, Service, Spec
 from ..launch.local import LocalLauncher, LocalService
 from .calls import BlackHole, only
 from .proxy import Answer, Call, Forward, Proxy, ProxyThread
+from .services import FullDisk, LoneWorker
 
-__all__ = ["LinkedCluster", "Links", "linked_cluster"]
+__all__ = ["LinkedCluster", "LinkedLauncher", "Links", "linked_cluster"]
 
 _READY = "/v2/internal/workers/ready"
 
 
-class Links:
-    """The links of one node."""
+def _as_told(worker_id: str, address: str) -> str:
+    return f"http://{address}"
 
-    def __init__(self, thread: ProxyThread, node: LocalService, orchestrator: LocalService) -> None:
+
+class Links:
+    """The links of one node.
+
+    :param host: where proxies between the node and the orchestrator listen.
+    :param inner_host: where those between the node and its workers do.
+    :param reach: ``(worker_id, address)`` that a worker reports -> where we reach it.
+    """
+
+    def __init__(
+        self,
+        thread: ProxyThread,
+        node: Service,
+        orchestrator: Service,
+        *,
+        host: str = "127.0.0.1",
+        inner_host: str = "127.0.0.1",
+        reach: Callable[[str, str], str] = _as_told,
+    ) -> None:
         self._thread = thread
-        self.up = Proxy(thread, lambda: orchestrator.url)
+        self._inner_host = inner_host
+        self._reach = reach
+        self.up = Proxy(thread, lambda: orchestrator.url, host)
         """From the node to the orchestrator."""
-        self.down = Proxy(thread, lambda: node.url)
+        self.down = Proxy(thread, lambda: node.url, host)
         """From the orchestrator to the node."""
-        self.ready = Proxy(thread, lambda: node.url)
+        self.ready = Proxy(thread, lambda: node.url, inner_host)
         """From the workers to the node."""
         self.workers: dict[str, Proxy] = {}
         """From the node to its workers, by id."""
@@ -46,6 +70,14 @@ class Links:
             proxy.add(self._gap)
         self.up.add(only("POST", "/v2/nodes/register$", self._register))
         self.ready.add(only("POST", _READY, self._ready))
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What the node is told of its links; the last one of an option counts."""
+        return (
+            f"--orchestrator-url={self.up.url}",
+            f"--worker-arg=--ready-url={self.ready.url}{_READY}",
+        )
 
     def partition(self) -> None:
         """Let nothing pass between the node and the orchestrator."""
@@ -77,10 +109,11 @@ class Links:
 
     async def _ready(self, call: Call, forward: Forward) -> Answer:
         report = json.loads(call.body)
-        upstream = f"http://{report['address']}"
+        # An engine may have to be asked: the other links go on meanwhile.
+        upstream = await asyncio.to_thread(self._reach, report["worker_id"], report["address"])
         proxy = self.workers.get(report["worker_id"])
         if proxy is None:
-            proxy = await Proxy.on_this_loop(self._thread, lambda: upstream)
+            proxy = await Proxy.on_this_loop(self._thread, lambda: upstream, self._inner_host)
             self.workers[report["worker_id"]] = proxy
         proxy.upstream = lambda: upstream
         call.body = _with(call.body, {"address": proxy.address})
@@ -113,18 +146,14 @@ class _LinkedLauncher(LocalLauncher):
             return super().add(spec)
         node = _LinkedService(spec, self._recorder, self._environment)
         links = node.links = Links(self._thread, node, self._services[0])
-        node._spec = replace(
-            spec,
-            arguments=(
-                *spec.arguments,
-                # The last one of an option counts.
-                f"--orchestrator-url={links.up.url}",
-                f"--worker-arg=--ready-url={links.ready.url}{_READY}",
-            ),
-        )
+        node._spec = replace(spec, arguments=(*spec.arguments, *links.arguments))
         self._services.append(node)
         self.links[spec.name] = links
         return node
+
+    def full_disk(self, token: str) -> FullDisk:
+        """Return a worker whose stdout is on a full disk, to be entered with ``with``."""
+        return FullDisk(token)
 
     def close(self) -> None:
         """End the services, then their links."""
@@ -135,14 +164,28 @@ class _LinkedLauncher(LocalLauncher):
         self._thread.close()
 
 
+class LinkedLauncher(Launcher, Protocol):
+    """A launcher that puts proxies between services."""
+
+    links: dict[str, Links]
+    """By the name of the node's service."""
+
+    def full_disk(self, token: str) -> AbstractContextManager[LoneWorker]:
+        """Return a worker whose stdout is on a full disk, to be entered with ``with``."""
+
+
 class LinkedCluster(Cluster):
     """A cluster whose links can be broken."""
 
-    _launcher: _LinkedLauncher
+    _launcher: LinkedLauncher
 
     def links(self, node_id: str = "node-0") -> Links:
         """Return the links of a node."""
         return self._launcher.links[self.node(node_id).name]
+
+    def full_disk(self) -> AbstractContextManager[LoneWorker]:
+        """Return a worker whose stdout is on a full disk, to be entered with ``with``."""
+        return self._launcher.full_disk(self.token)
 
 
 def linked_cluster(

@@ -22,6 +22,7 @@ __all__ = ["Answer", "Broken", "Call", "Fault", "Forward", "Proxy", "ProxyThread
 
 T = TypeVar("T")
 _START_SECONDS = 10.0
+_HOST = "127.0.0.1"
 _OF_ONE_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "host", "content-length"})
 """Headers that belong to a connection: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1"""
 
@@ -80,29 +81,32 @@ class ProxyThread:
 
 
 class Proxy:
-    """Listens on a port of 127.0.0.1 and passes on to ``upstream``.
+    """Listens on a port of this machine and passes on to ``upstream``.
 
     :param upstream: gives ``"http://host:port"``; an exception of it answers 503.
+    :param host: the address that it binds.
     """
 
-    def __init__(self, thread: ProxyThread, upstream: Callable[[], str]) -> None:
-        self._prepare(thread, upstream)
+    def __init__(self, thread: ProxyThread, upstream: Callable[[], str], host: str = _HOST) -> None:
+        self._prepare(thread, upstream, host)
         thread.run(self._start())
 
     @classmethod
-    async def on_this_loop(cls, thread: ProxyThread, upstream: Callable[[], str]) -> Proxy:
+    async def on_this_loop(
+        cls, thread: ProxyThread, upstream: Callable[[], str], host: str = _HOST
+    ) -> Proxy:
         """Return a proxy that is made on the proxies' own loop."""
         proxy = cls.__new__(cls)
-        proxy._prepare(thread, upstream)
+        proxy._prepare(thread, upstream, host)
         await proxy._start()
         return proxy
 
-    def _prepare(self, thread: ProxyThread, upstream: Callable[[], str]) -> None:
+    def _prepare(self, thread: ProxyThread, upstream: Callable[[], str], host: str) -> None:
         self.upstream = upstream
         self._faults: list[Fault] = []
         self._thread = thread
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:" + str(self._listener.getsockname()[1])
+        self._listener = socket.create_server((host, 0))
+        self.address = f"{host}:{self._listener.getsockname()[1]}"
         self._runner: web.ServerRunner | None = None
         self._session: aiohttp.ClientSession | None = None
 

@@ -11,19 +11,32 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self
 
 import httpx
 
 from pytest_narration.errors import ClusterError
 
-__all__ = ["FullDisk"]
+from ..launch.docker import published_port
+
+__all__ = ["FullDisk", "FullDiskContainer", "LoneWorker"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 30.0
 _PAUSE = 0.05
+
+
+class LoneWorker(Protocol):
+    """A worker that belongs to no pool manager."""
+
+    url: str
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, ``None`` while it runs."""
 
 
 class FullDisk:
@@ -53,7 +66,7 @@ class FullDisk:
                 start_new_session=True,
             )
         try:
-            self._wait()
+            _wait_ready(self)
         except BaseException:
             self._end()
             raise
@@ -72,25 +85,6 @@ class FullDisk:
     ) -> None:
         self._end()
 
-    def _wait(self) -> None:
-        """Ask until it is healthy: it can print nothing about it."""
-        deadline = time.monotonic() + _START_SECONDS
-        last: object = None
-        while time.monotonic() < deadline:
-            if self.returncode is not None:
-                raise ClusterError(f"a worker on a full disk ended with {self.returncode}")
-            try:
-                answer = httpx.get(f"{self.url}/health", timeout=2.0, trust_env=False)
-                last = answer.text
-                if answer.is_success and answer.json().get("status") == "ready":
-                    return
-            except httpx.HTTPError as error:
-                last = error
-            time.sleep(_PAUSE)
-        raise ClusterError(
-            f"a worker on a full disk was not healthy in {_START_SECONDS:g} s: {last}"
-        )
-
     def _end(self) -> None:
         if self._process is None:
             return
@@ -100,3 +94,60 @@ class FullDisk:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+class FullDiskContainer:
+    """The same in a container.
+
+    :param create: of an engine: a worker's container of these arguments, with its port published.
+    """
+
+    def __init__(self, create: Callable[..., Any]) -> None:
+        self._create = create
+        self._container: Any = None
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        command = "exec python3 -m harness.services.worker --host=0.0.0.0 --port=8000 >/dev/full"
+        self._container = self._create(["-c", command], entrypoint="sh")
+        try:
+            self._container.start()
+            self.url = f"http://127.0.0.1:{published_port(self._container)}"
+            _wait_ready(self)
+        except BaseException:
+            self._container.remove(force=True)
+            raise
+        return self
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, ``None`` while it runs."""
+        self._container.reload()
+        state = self._container.attrs["State"]
+        return None if state["Status"] == "running" else int(state["ExitCode"])
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._container.remove(force=True)
+
+
+def _wait_ready(worker: LoneWorker) -> None:
+    """Ask until it is healthy: it can print nothing about it."""
+    deadline = time.monotonic() + _START_SECONDS
+    last: object = None
+    while time.monotonic() < deadline:
+        if worker.returncode is not None:
+            raise ClusterError(f"a worker on a full disk ended with {worker.returncode}")
+        try:
+            answer = httpx.get(f"{worker.url}/health", timeout=2.0, trust_env=False)
+            last = answer.text
+            if answer.is_success and answer.json().get("status") == "ready":
+                return
+        except httpx.HTTPError as error:
+            last = error
+        time.sleep(_PAUSE)
+    raise ClusterError(f"a worker on a full disk was not healthy in {_START_SECONDS:g} s: {last}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -281,21 +282,43 @@ class DockerLauncher:
         arguments = list(spec.arguments)
         options: dict[str, Any] = {}
         if _service_of(spec) == "pool-manager":
-            node = self._network(spec.name, internal=True)
+            node = self.network_of(spec)
             options = {
                 "volumes": {self._socket: {"bind": "/var/run/docker.sock", "mode": "rw"}},
                 "group_add": [str(self._socket_group)],
             }
             arguments += self._node_arguments(spec, node)
+        container = self._create(self.image(spec), spec.name, arguments, port, **options)
+        try:
+            self.data.connect(container, aliases=[spec.name])
+            if options:
+                node.connect(container, aliases=[spec.name])
+        except BaseException:
+            container.remove(force=True)
+            raise
+        return container
+
+    def create_worker(self, arguments: Sequence[str], **options: Any) -> Any:
+        """Create a worker's container that belongs to no node, not started."""
+        image, name = f"narration/worker:{self._tag}", f"lone-{secrets.token_hex(3)}"
+        return self._create(image, name, list(arguments), None, **options)
+
+    def network_of(self, spec: Spec) -> Any:
+        """Return the network of a node and its workers."""
+        return self._network(spec.name, internal=True)
+
+    def _create(
+        self, image: str, name: str, arguments: list[str], port: int | None, **options: Any
+    ) -> Any:
         from docker.types import LogConfig
 
-        container = self.client.containers.create(
-            self.image(spec),
+        return self.client.containers.create(
+            image,
             arguments,
-            name=self._called(spec.name),
+            name=self.called(name),
             # The engine resolves host names and containers' names on the control network as well,
             # so peers go by aliases, which only the data network and the node's network know.
-            hostname=self._called(spec.name),
+            hostname=self.called(name),
             labels=self._run.labels,
             environment=self._environment,
             init=True,
@@ -307,14 +330,6 @@ class DockerLauncher:
             log_config=LogConfig(type="json-file", config={"max-size": "1t"}),
             **options,
         )
-        try:
-            self.data.connect(container, aliases=[spec.name])
-            if options:
-                node.connect(container, aliases=[spec.name])
-        except BaseException:
-            container.remove(force=True)
-            raise
-        return container
 
     def signal_worker(self, runs_as: str, number: int) -> None:
         """Signal a worker's container; see the protocol."""
@@ -350,18 +365,19 @@ class DockerLauncher:
             f"--advertise={spec.name}",
             "--engine=docker",
             f"--worker-image=narration/worker:{self._tag}",
-            f"--worker-prefix={self._called('')}",
+            f"--worker-prefix={self.called('')}",
             f"--worker-network={node.name}",
             f"--worker-network={self._control.name}",
             *(["--worker-gpus"] if self.has_gpu else []),
             *labels,
         ]
 
-    def _called(self, name: str) -> str:
+    def called(self, name: str) -> str:
+        """Return what a container or network of this run is called."""
         return f"narration-{self._run.id}-{name}"
 
     def _network(self, name: str, **options: Any) -> Any:
-        called = self._called(name)
+        called = self.called(name)
         for network in self._networks:
             if network.name == called:
                 return network

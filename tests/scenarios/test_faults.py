@@ -1,4 +1,4 @@
-"""How the cluster breaks: on local processes, with a proxy on every link between them."""
+"""How the cluster breaks, with a proxy on every link between its services."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pytest_bdd import scenarios
 
-from harness.faults import LinkedCluster, linked_cluster
+from harness.faults import LinkedCluster, docker_linked_cluster, linked_cluster
 from pytest_narration.coverage.catalog import Catalog
 from pytest_narration.fixtures import Narration
 from pytest_narration.recorder import Recorder
@@ -23,9 +23,11 @@ _CATALOG = Path(__file__).parents[2] / "harness" / "narration.toml"
 
 
 @pytest.fixture(scope="module")
-def linked() -> Iterator[LinkedCluster]:
+def linked(request: pytest.FixtureRequest) -> Iterator[LinkedCluster]:
     """A cluster of this module's own, so that no other test waits for what is killed here."""
-    with linked_cluster(Recorder(), pool_manager_args=("--heartbeat=0.3",)) as cluster:
+    is_docker = request.config.getini("narration_cluster").endswith(":docker_cluster")
+    make = docker_linked_cluster if is_docker else linked_cluster
+    with make(Recorder(), pool_manager_args=("--heartbeat=0.3",)) as cluster:
         yield cluster
 
 

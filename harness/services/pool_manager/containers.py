@@ -22,6 +22,7 @@ _PORT = "8000"
 _NOT_STARTED = 125
 """What ``docker run`` says when the engine refuses a container."""
 _PASSED_ON = "NARRATION_"
+_EVERY_ADDRESS = ("0.0.0.0", "::", "[::]")
 
 
 class DockerEngine:
@@ -52,22 +53,26 @@ class DockerEngine:
         self._gpus = gpus
         self._api = api or DockerApi()
 
-    def spawn(self, worker_id: str, arguments: Sequence[str]) -> _Container:
+    def spawn(
+        self, worker_id: str, arguments: Sequence[str], environment: Mapping[str, str]
+    ) -> _Container:
         """Start a container; what the engine refuses shows as exit status 125."""
         # A restarted worker must not be reached under its predecessor's name.
         name = f"{self._prefix}{worker_id}-{secrets.token_hex(3)}"
-        body = self._body(name, [*arguments, "--parent-fd=0"])
+        body = self._body(name, [*arguments, "--parent-fd=0"], environment)
         return _Container(self._api, name, body, self._networks[1:])
 
-    def _body(self, name: str, arguments: list[str]) -> dict[str, Any]:
-        environment = [f"{k}={v}" for k, v in os.environ.items() if k.startswith(_PASSED_ON)]
+    def _body(
+        self, name: str, arguments: list[str], environment: Mapping[str, str]
+    ) -> dict[str, Any]:
+        passed_on = {k: v for k, v in os.environ.items() if k.startswith(_PASSED_ON)}
         gpus = [{"Driver": "nvidia", "Count": -1, "Capabilities": [["gpu"]]}] if self._gpus else []
         names = {"Aliases": [_alias(name)]}
         return {
             "Image": self._image,
             "Cmd": arguments,
             "Hostname": name,
-            "Env": environment,
+            "Env": [f"{name}={value}" for name, value in {**passed_on, **environment}.items()],
             "Labels": self._labels,
             "AttachStdin": True,
             "AttachStdout": True,
@@ -115,8 +120,9 @@ class _Container:
         return f"container {self._called}"
 
     def reach(self, address: str) -> str:
-        """Return where peers reach it; what it says that it bound is every address it has."""
-        return f"{_alias(self._called)}:{address.rpartition(':')[2]}"
+        """Return where peers reach it: by name, when it says that it bound every address it has."""
+        host, _, port = address.rpartition(":")
+        return f"{_alias(self._called)}:{port}" if host in _EVERY_ADDRESS else address
 
     async def wait(self) -> int:
         return await asyncio.shield(self._ended)

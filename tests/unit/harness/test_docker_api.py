@@ -237,6 +237,7 @@ async def test_a_worker_is_asked_for_as_a_node_agent_would(
     assert bool(host["DeviceRequests"]) is gpus
     name = running.name.removeprefix("container ")
     assert running.reach("0.0.0.0:8000") == f"{name}.node:8000"
+    assert running.reach("172.18.0.1:4711") == "172.18.0.1:4711"
     assert asked["NetworkingConfig"]["EndpointsConfig"] == {"node": {"Aliases": [f"{name}.node"]}}
 
 
