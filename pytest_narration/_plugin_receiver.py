@@ -1,4 +1,4 @@
-"""Test reports -> what pytest processes say about narration: coverage, rejected lines.
+"""Test reports -> what pytest processes say about narration: coverage, scenarios, rejected lines.
 
 A process attaches one JSON string to a test's last report; xdist carries plain attributes to the
 controller, and in a run without workers the report simply arrives. So one path serves both, and a
@@ -44,6 +44,7 @@ class Receiver:
     def __init__(self, *, is_worker: bool) -> None:
         self.is_worker = is_worker
         self.on_coverage: Callable[[str], None] = _ignore
+        self.on_scenario: Callable[[dict[str, Any]], None] = _ignore
         self._rejected = 0
         self._examples: list[str] = []
 
@@ -68,6 +69,8 @@ class Receiver:
         self._examples += message.get("examples", ())
         if "coverage" in message:
             self.on_coverage(message["coverage"])
+        if "scenario" in message:
+            self.on_scenario(message["scenario"])
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.is_worker or not self._rejected:
@@ -93,5 +96,5 @@ def describe(line: bytes, why: str, source: str, offset: int) -> str:
     return f"{source or 'unknown source'}, byte {offset}: {why}: {text!r}"
 
 
-def _ignore(coverage: str) -> None:
-    """Coverage that nobody asked for."""
+def _ignore(message: object) -> None:
+    """What nobody asked for."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .steps.telling import Course
 
 
-__all__ = ["Scenarios", "load", "scenario_begins"]
+__all__ = ["Scenarios", "load", "scenario_begins", "scenarios_of"]
 
 LIBRARY = "pytest_narration.steps"
 _NAME = "narration-scenarios"
@@ -46,13 +46,18 @@ def load(config: pytest.Config) -> None:
 
 def scenario_begins(request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
     """Register what watches scenarios, and tell it of this one."""
-    config = request.config
+    scenarios_of(request.config).begin(request.node, feature, scenario)
+
+
+def scenarios_of(config: pytest.Config) -> Scenarios:
+    """Return what watches the scenarios of this process, registered on first use."""
     watch = config.pluginmanager.get_plugin(_NAME)
     if watch is None:
         watch = Scenarios(config)
         config.pluginmanager.register(watch, _NAME)
         config.add_cleanup(watch.loop.close)
-    watch.begin(request.node, feature, scenario)
+    assert isinstance(watch, Scenarios)
+    return watch
 
 
 class Scenarios:

@@ -59,6 +59,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "Repeatable; an empty value prints none.",
     )
     group.addoption(
+        "--narration-cucumber",
+        action="append",
+        metavar="TYPE[:DEST]",
+        help="Report of Gherkin scenarios, with stories and captured lines: messages, json. "
+        "Repeatable; needs pytest-bdd.",
+    )
+    group.addoption(
         "--narration-strict",
         action="store_true",
         help="Fail a test when its events break any rule or a line cannot be read as an event.",
@@ -66,6 +73,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("narration_catalog", "Paths of catalogs, one a line.", type="linelist")
     parser.addini("narration_fail_under", "MIN or DIMENSION=MIN, one a line.", type="linelist")
     parser.addini("narration_report", "TYPE[:DEST], one a line.", type="linelist")
+    parser.addini("narration_cucumber", "TYPE[:DEST], one a line.", type="linelist")
     parser.addini("narration_data_file", "Coverage data; .narration-coverage by default.")
     parser.addini("narration_strict", "The same as --narration-strict.", type="bool", default=False)
     parser.addini(
@@ -107,6 +115,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from ._plugin_steps import load
 
         load(config)
+    if config.getoption("narration_cucumber") or config.getini("narration_cucumber"):
+        from ._plugin_cucumber import start as report_scenarios
+
+        report_scenarios(config)
     if config.getoption("numprocesses", None):
         # The events are in the workers; their counts arrive here with the reports.
         from ._plugin_receiver import receive
