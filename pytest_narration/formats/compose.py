@@ -8,7 +8,7 @@ and the rest stays in ``extra`` under its own names: nothing that was logged is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -52,6 +52,10 @@ _NUMBER_COLUMNS = COLUMNS - _TEXT_COLUMNS - {"cause"}
 _OWN = COLUMNS - {"level", "timestamp", "human", "event_id", "service", "actor", "action"}
 """Columns that a foreign record may fill by using their very name."""
 _DEEPEST = 4
+_LEVELS = frozenset({"level", "severity", "levelname", "loglevel", "lvl", "severitytext"})
+_TIMES = frozenset({"timestamp", "time", "ts", "datetime", "asctime", "writtenat", "eventtime"})
+_LEVELS_INSIDE = frozenset({"loglevel", "levelname", "severitytext"})
+"""Names that mean the record's own level inside of other objects too."""
 _HEX16 = re.compile(r"(?:[0-9a-fA-F]{16}|\d{1,20})$")
 
 
@@ -82,7 +86,11 @@ def compose(
     human = _take(rest, shape.human, _sentence)
     template = _take(rest, shape.template, _sentence)
     columns["level"] = _take(rest, shape.level, lambda value: level_of(value, shape.scale))
+    if columns["level"] is None:
+        columns["level"] = _usual(rest, _LEVELS, level_of, inside=_LEVELS_INSIDE)
     columns["timestamp"] = _take(rest, shape.timestamp, rfc3339)
+    if columns["timestamp"] is None:
+        columns["timestamp"] = _usual(rest, _TIMES, rfc3339)
     columns["action"] = _take(rest, shape.action, _name)
     columns["actor"] = _take(rest, shape.actor, _name)
     columns["service"] = _take(rest, shape.service, _name)
@@ -133,6 +141,25 @@ def _take(rest: dict[str, Any], paths: tuple[str, ...], read: Any) -> Any:
                 return value
         elif "." in path and (value := read(find(rest, path))) is not None:
             return value
+    return None
+
+
+def _usual(
+    rest: dict[str, Any],
+    names: frozenset[str],
+    read: Callable[[Any], str | None],
+    *,
+    inside: frozenset[str] = frozenset(),
+) -> str | None:
+    """Read what is not where the format has it under a name that loggers use, in any spelling.
+
+    Teams rename fields: a lost level would turn every failure into ``info``.
+    """
+    for name, value, depth in _walk(rest, "", 0):
+        if bare(name) in (inside if depth else names) and (found := read(value)) is not None:
+            if not depth:
+                del rest[name]
+            return found
     return None
 
 

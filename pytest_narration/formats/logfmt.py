@@ -1,5 +1,7 @@
 """logfmt: ``level=info msg="job done" dur=3ms``, as logrus, go-kit, Loki and Heroku write it.
 
+Values in single quotes are structlog's ``KeyValueRenderer``.
+
 https://brandur.org/logfmt
 """
 
@@ -11,11 +13,11 @@ from typing import Any, ClassVar
 from .compose import Shape
 from .format import JsonFormat
 
-__all__ = ["Logfmt"]
+__all__ = ["Logfmt", "pairs"]
 
 # Every alternative begins with another character, so a match takes linear time.
 _PAIR = re.compile(
-    r"""\s*(?:(?P<key>[^\s="]+)(?:=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"(?=\s|$)|(?P<bare>[^\s"]*)(?=\s|$)))?)""",
+    r"""\s*(?:(?P<key>[^\s="]+)(?:=(?:"(?P<double>(?:[^"\\]|\\.)*)"(?=\s|$)|(?:'(?P<single>(?:[^'\\]|\\.)*)'(?=\s|$))|(?P<bare>[^\s"]*)(?=\s|$)))?)""",
     re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
@@ -24,7 +26,8 @@ _MARKS = frozenset({
     "level", "lvl", "severity", "msg", "message", "ts", "time", "timestamp", "t", "caller", "event",
     "at", "error", "err",
 })  # fmt: skip
-_MOST_PAIRS = 1000
+_MOST_ITEMS = 2000
+"""Pairs and words of one line: a book is no record."""
 
 
 class Logfmt(JsonFormat):
@@ -40,22 +43,8 @@ class Logfmt(JsonFormat):
     )
 
     def parse(self, text: str) -> dict[str, Any] | None:
-        record: dict[str, Any] = {}
-        position, pairs, text = 0, 0, text.strip()
-        while position < len(text):
-            match = _PAIR.match(text, position)
-            if not match or pairs > _MOST_PAIRS:
-                return None
-            position = match.end()
-            key, quoted, bare = match.group("key", "quoted", "bare")
-            if quoted is not None:
-                record[key] = _ESCAPE.sub(_unescape, quoted) if "\\" in quoted else quoted
-            elif bare is not None:
-                record[key] = _typed(bare)
-            else:
-                record[key] = True
-            pairs += quoted is not None or bare is not None
-        return record if pairs >= 2 and pairs * 2 >= len(record) else None
+        record, count = pairs(text) or ({}, 0)
+        return record if count >= 2 and count * 2 >= len(record) else None
 
     def score(self, record: dict[str, Any]) -> int:
         return 70 if not _MARKS.isdisjoint(record) else 0
@@ -65,6 +54,26 @@ class Logfmt(JsonFormat):
         if isinstance(duration, str) and (milliseconds := _go_duration(duration)) is not None:
             return record | {"duration_ms": milliseconds}
         return record
+
+
+def pairs(text: str) -> tuple[dict[str, Any], int] | None:
+    """Return ``({name: value}, number of pairs)``; a word alone is ``True``; None: no pairs."""
+    record: dict[str, Any] = {}
+    position, count, items, text = 0, 0, 0, text.strip()
+    while position < len(text):
+        match = _PAIR.match(text, position)
+        if not match or items > _MOST_ITEMS:
+            return None
+        items += 1
+        position = match.end()
+        key, double, single, bare = match.group("key", "double", "single", "bare")
+        quoted = double if double is not None else single
+        if quoted is not None:
+            record[key] = _ESCAPE.sub(_unescape, quoted) if "\\" in quoted else quoted
+        else:
+            record[key] = True if bare is None else _typed(bare)
+        count += quoted is not None or bare is not None
+    return record, count
 
 
 def _unescape(match: re.Match[str]) -> str:

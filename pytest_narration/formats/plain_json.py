@@ -1,4 +1,4 @@
-"""JSON objects of no known logger: zerolog, logrus, Monolog, Google Cloud and hand-made ones.
+"""JSON objects of many loggers: zerolog, hclog, logrus, Monolog, Google Cloud, hand-made ones.
 
 The names that nearly all loggers choose between are tried in order.
 """
@@ -10,39 +10,53 @@ from typing import Any, ClassVar
 from .compose import Shape
 from .field_map import find
 from .format import JsonFormat
+from .levels import level_of
 
 __all__ = ["PlainJson"]
 
 
 class PlainJson(JsonFormat):
-    """Anything with a message or the name of an event."""
+    """Anything with a message, the name of an event, or at least a level and a time."""
 
     name: ClassVar[str] = "json"
     shape: ClassVar[Shape] = Shape(
         human=(
-            "human", "message", "msg", "Message", "MESSAGE", "text", "log", "textPayload",
-            "jsonPayload.message", "short_message", "description", "body", "event", "summary",
+            "human", "message", "msg", "@message", "Message", "MESSAGE", "text", "log",
+            "textPayload", "jsonPayload.message", "short_message", "description", "body", "event",
+            "summary",
         ),
         template=("message_template", "messageTemplate", "template"),
         level=(
             "level", "severity", "level_name", "levelname", "log.level", "log_level", "loglevel",
-            "lvl", "Level", "LogLevel", "PRIORITY", "priority", "severityText",
+            "lvl", "@level", "Level", "LogLevel", "PRIORITY", "priority", "severityText",
         ),
         timestamp=(
             "timestamp", "time", "ts", "@timestamp", "datetime", "date", "eventTime", "created_at",
             "occurred_at", "Timestamp", "Time", "asctime", "t", "__REALTIME_TIMESTAMP",
         ),
-        actor=("actor", "logger", "logger_name", "loggerName", "name", "target", "channel"),
+        actor=("actor", "logger", "logger_name", "loggerName", "@module", "name", "target",
+            "channel",
+        ),
+        open=("@fields",),
         error=("error.stack", "err.stack", "stack", "exception", "stack_trace", "stacktrace"),
     )  # fmt: skip
 
     def score(self, record: dict[str, Any]) -> int:
         if any(isinstance(record.get(name), str) for name in ("message", "msg")):
             return 10
+        if isinstance(record.get("@message"), str):
+            return 30
         if any(_says(find(record, path)) for path in self.shape.human):
             return 8
         names = ("event_name", "eventName", "event.name", "event.action", "action", "event_type")
-        return 6 if any(isinstance(find(record, name), str) for name in names) else 0
+        if any(isinstance(find(record, name), str) for name in names):
+            return 6
+        # Fields alone, without a word: zerolog's Send(), and calls that forgot their message.
+        level = level_of(record.get("level", record.get("severity")))
+        return 4 if level and any(name in record for name in _STAMPS) else 0
+
+
+_STAMPS = ("time", "timestamp", "ts", "@timestamp", "t")
 
 
 def _says(value: Any) -> bool:

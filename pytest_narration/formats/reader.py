@@ -40,10 +40,12 @@ _SHOWN = 2048
 class _Stream:
     """State of one of the streams that are interleaved in what a reader reads."""
 
-    __slots__ = ("fragment", "fragment_size", "in_trace", "last", "taken")
+    __slots__ = ("broken", "fragment", "fragment_size", "in_trace", "last", "taken")
 
     def __init__(self) -> None:
         self.last: Event | None = None
+        self.broken = False
+        """Whether the last line was rejected: what is indented below it is no event's."""
         self.in_trace = False
         self.taken = 0
         self.fragment: list[bytes] = []
@@ -142,7 +144,7 @@ class Reader:
             event = wire.decode(line)
             if isinstance(event, Event) and event.event_id is not None and event.human:
                 stream = self._top
-                stream.last, stream.in_trace, stream.taken = event, False, 0
+                stream.last, stream.in_trace, stream.broken, stream.taken = event, False, False, 0
                 self._last_format = _OWN
                 return event
         line = line.rstrip(b"\r\n")
@@ -183,8 +185,10 @@ class Reader:
             if isinstance(value, dict):
                 return self._record(value, stream, frames, whole)
             why = value.why if isinstance(value, NotJson) else f"JSON {_kind(value)}, not an object"
-            if stripped[:1] == b"{":
-                return self._rejected(whole, why)
+            if stripped in (b"{", b"["):
+                why = "JSON over several lines; one record a line is read"
+            if stripped[:1] == b"{" or len(stripped) == 1:
+                return self._break(whole, why, stream)
         else:
             why = "not a structured record of any known format"
         text = line.decode("utf-8", "replace")
@@ -266,7 +270,7 @@ class Reader:
             said.setdefault("service", self._service)
         if said:
             event = msgspec.structs.replace(event, **said)
-        stream.last, stream.in_trace, stream.taken = event, False, 0
+        stream.last, stream.in_trace, stream.broken, stream.taken = event, False, False, 0
         return event
 
     def _continuation(
@@ -274,7 +278,9 @@ class Reader:
     ) -> Decoded:
         begins = begins_trace(text)
         if not (begins or stream.in_trace or continues(text)):
-            return self._rejected(whole, why)
+            return self._break(whole, why, stream)
+        if stream.broken and not (begins or stream.in_trace):
+            return self._rejected(whole, "continues a line that is no event")
         if stream.last is None:
             return self._rejected(whole, "part of a stack trace that follows no event")
         if stream.taken >= MOST_LINES:
@@ -282,6 +288,10 @@ class Reader:
         stream.in_trace = stream.in_trace or begins
         stream.taken += 1
         return Continuation(line, stream.last)
+
+    def _break(self, whole: bytes, why: str, stream: _Stream) -> Rejected:
+        stream.broken, stream.in_trace = True, False
+        return self._rejected(whole, why)
 
     def _stream(self, key: str) -> _Stream:
         stream = self._streams.get(key)

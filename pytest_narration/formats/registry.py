@@ -17,6 +17,7 @@ from ..errors import ConfigurationError
 from .bunyan import Bunyan
 from .clef import Clef, DotnetConsole, SerilogJson
 from .cloudevents import CloudEvents
+from .console import Console
 from .ecs import Ecs
 from .eliot import Eliot
 from .envelope import Envelope
@@ -46,8 +47,8 @@ GROUP = "pytest_narration.formats"
 _BUILT_IN: tuple[Format, ...] = (
     Own(), Otlp(), CloudEvents(), Eliot(), Clef(), Loguru(), Ecs(), Gelf(), Envelope(),
     SerilogJson(), DotnetConsole(), Log4j2(), Logback(), Logstash(), TracingSubscriber(),
-    Journald(), Bunyan(), Pino(), Zap(), Slog(), StdlibJson(), Structlog(), Winston(), Logfmt(),
-    PlainJson(),
+    Journald(), Bunyan(), Pino(), Zap(), Slog(), StdlibJson(), Structlog(), Winston(), Console(),
+    Logfmt(), PlainJson(),
 )  # fmt: skip
 
 

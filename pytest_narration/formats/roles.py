@@ -80,7 +80,11 @@ def role_of(name: str) -> tuple[str, int] | None:
     ``service`` and others stand for themselves; ``version``, ``host``, ``pid`` and
     ``traceparent`` are no columns but parts of some.
     """
-    return _ROLES.get(bare(name))
+    found = _ROLES.get(bare(name))
+    if found is None and "." in name:  # slog's groups and others' contexts, written in one name
+        container, _, inner = name.partition(".")
+        return role_of(inner) if bare(container) in CONTAINERS else None
+    return found
 
 
 @lru_cache(maxsize=4096)

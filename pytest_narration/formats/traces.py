@@ -25,8 +25,10 @@ _BEGINS = re.compile(
     """,
     re.VERBOSE,
 )
+# Loggers that pad or indent their level begin a line of their own.
 _CONTINUES = re.compile(
-    r"\s+\S|\.\.\. \d+ (?:more|common)|--- End of|at \S+\("
+    r"\s+(?!\[?(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\b)\S"
+    r"|\.\.\. \d+ (?:more|common)|--- End of|at \S+\("
     r"|note: run with|exit status \d|Node\.js v\d"
 )
 

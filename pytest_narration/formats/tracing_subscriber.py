@@ -31,7 +31,11 @@ class TracingSubscriber(JsonFormat):
             return 0
         if isinstance(record.get("fields"), dict):
             return 90
-        flattened = "message" in record and "timestamp" in record and record["level"].isupper()
+        flattened = (
+            ("message" in record or "span" in record)
+            and "timestamp" in record
+            and record["level"].isupper()
+        )
         return 65 if flattened else 0
 
     def flatten(self, record: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,15 @@ _COMPOSE = re.compile(
 )
 _KUBECTL = re.compile(rb"\[pod/([^/\]\s]{1,253})/([^\]\s]{1,253})\] ?")
 _LABEL = re.compile(rb"\[([A-Za-z0-9][\w.:@/-]{0,127})\] (?:([\w.-]{1,128}): )?(?=\{)")
-_TIMESTAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (?=.)")
+# A time before a level is the program's own, unless a relay's label follows.
+_LEVEL = (
+    rb"(?! *\[?(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|TRC|DBG|INF|WRN|ERR|FTL)\b"
+    rb"(?!\] [\w.-]{1,128}: \{))"
+)
+_TIMESTAMP = re.compile(
+    rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) "
+    + _LEVEL + rb"(?=.)"
+)  # fmt: skip
 
 
 def peel_compose(line: bytes) -> Peeled | None:

@@ -22,6 +22,10 @@ _RFC3164 = re.compile(
     rb"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) "
     rb"(?:([\w.:-]{1,255}) )?([\w./-]{1,128})(?:\[([^\]\s]{1,64})\])?: ?"
 )
+# The tag is a custom, not a rule: "<13>Oct 11 22:14:15 host it rains".
+_RFC3164_UNTAGGED = re.compile(
+    rb"<(\d{1,3})>([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) ([\w.:-]{1,255})()() "
+)
 _ELEMENT = re.compile(rb"\[([^ \]]{1,64})((?: [^ =\]]{1,64}=\"(?:[^\"\\]|\\.)*\")*) ?\]", re.DOTALL)
 _PARAM = re.compile(rb" ([^ =\]]{1,64})=\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
 _COOKIES = (b"@cee:", b"\xef\xbb\xbf")
@@ -47,9 +51,11 @@ def peel_rfc5424(line: bytes) -> Peeled | None:
 
 def peel_rfc3164(line: bytes) -> Peeled | None:
     """Peel ``<34>Oct 11 22:14:15 host app[12]: …``, with or without its priority and host."""
-    match = _RFC3164.match(line)
+    match = _RFC3164.match(line) or _RFC3164_UNTAGGED.match(line)
     if not match:
         return None
+    if match[1] is None and level_of((match[3] or match[4]).decode()) is not None:
+        return None  # "2024-05-01T10:00:00Z ERROR shop: …" is a logger's own text
     priority, when, host, app, pid = (
         part.decode("utf-8", "replace") if part else "-" for part in match.groups()
     )

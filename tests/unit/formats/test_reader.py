@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -105,6 +106,56 @@ def test_plain_text_is_rejected_and_not_taken_for_a_trace() -> None:
 def test_a_trace_before_any_event_is_rejected() -> None:
     [first, *_] = rejected(read(b"Traceback (most recent call last):\n  File x\nValueError: no\n"))
     assert first.why == "part of a stack trace that follows no event"
+
+
+def test_what_follows_a_rejected_line_belongs_to_no_event() -> None:
+    """It would be shown with an event that it has nothing to do with, and not be counted."""
+    decoded = read(INFO % b"one" + b"ERROR in the shop\n    at checkout\n" + INFO % b"two")
+    assert [event.extra for event in events(decoded)] == [{}, {}]
+    assert [(item.line, item.why) for item in rejected(decoded)] == [
+        (b"ERROR in the shop", "not a structured record of any known format"),
+        (b"    at checkout", "continues a line that is no event"),
+    ]
+
+
+@pytest.mark.parametrize("line", [b"  INFO[0000] order received", b"\t[ERROR] no stock"])
+def test_an_indented_level_begins_a_line_of_its_own(line: bytes) -> None:
+    decoded = read(INFO % b"one" + line + b"\n")
+    assert events(decoded)[0].extra == {}
+    assert [item.line for item in rejected(decoded)] == [line]
+
+
+def test_a_record_over_several_lines_is_told_as_such() -> None:
+    decoded = read(INFO % b"one" + b'{\n  "message": "two"\n}\n' + INFO % b"three")
+    assert [event.extra for event in events(decoded)] == [{}, {}]
+    assert [item.why for item in rejected(decoded)] == [
+        "JSON over several lines; one record a line is read",
+        "continues a line that is no event",
+        "not a structured record of any known format",
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "INFO:     127.0.0.1:1 - \"GET /?a=b HTTP/1.1\" 200 OK",
+        "2024-05-01 10:00:00,123 INFO shop.orders order A-1 received",
+        "2024-05-01T10:00:00.123Z ERROR something went wrong",
+        "ERROR in the shop", "error: cannot find x", "info", "INFO: {}", "warning: {not json}",
+        "purple order received a=b", "Information about=x",
+    ],
+)  # fmt: skip
+def test_text_without_fields_stays_text(line: str) -> None:
+    assert isinstance(reader().decode(line.encode()), Rejected)
+
+
+def test_a_long_line_of_text_takes_no_longer_than_its_length() -> None:
+    """Two megabytes, in a time that a quadratic search needs for a few hundred kilobytes."""
+    for unit in ("INFO a b ", "info: x{", "INFO a_", "a=' ", "WARN [x "):
+        began = time.monotonic()
+        reader().decode((unit * (2_000_000 // len(unit))).encode())
+        reader().decode((unit[:5] + unit[5:] * (2_000_000 // len(unit))).encode())
+        assert time.monotonic() - began < 10
 
 
 def test_an_event_takes_no_more_than_a_thousand_lines() -> None:
