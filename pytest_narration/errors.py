@@ -65,13 +65,14 @@ class MissingExtra(NarrationError):
     """An optional library is needed and absent.
 
     :param package: the distribution that is missing, such as ``"docker"``.
-    :param extra: the extra of pytest-narration that installs it.
+    :param extra: the extra of pytest-narration that installs it; empty for a library that only
+        its own users want.
     """
 
-    def __init__(self, package: str, extra: str) -> None:
+    def __init__(self, package: str, extra: str = "") -> None:
+        install = f'"pytest-narration[{extra}]"' if extra else package
         super().__init__(
-            f"{package} is needed for this and is not installed: "
-            f'pip install "pytest-narration[{extra}]"'
+            f"{package} is needed for this and is not installed: pip install {install}"
         )
         self.package = package
         self.extra = extra

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from .. import wire
+from ..errors import MissingExtra
 from ..event import Event
 from ..formats import FieldMap, Shape, compose
 from ..recorder import IN_PROCESS, Ending, Recorder
@@ -39,6 +40,7 @@ class InProcessSource:
     :param narrated: whether to capture ``narrate()``; the fixtures' recorders do so already.
     :param structlog: whether to capture structlog, as it is configured when the context opens.
     :param logging: whether to capture stdlib logging; a logger's name limits it to that logger.
+        Records below the loggers' own levels (WARNING unless set) are never made.
     """
 
     def __init__(
@@ -64,9 +66,14 @@ class InProcessSource:
         self._undo: list[Callable[[], object]] = []
 
     def start(self) -> Self:
-        """Begin to capture."""
+        """Begin to capture.
+
+        :raises MissingExtra: structlog is asked for and not installed.
+        """
         from ..emit import subscribe
 
+        if self._structlog:  # first: it may be missing, and nothing must stay captured then
+            self._undo.append(_capture_structlog(self._bound))
         if self._narrates:
             self._undo.append(subscribe(self._narrated))
         if self._logging:
@@ -74,8 +81,6 @@ class InProcessSource:
             handler = _Handler(self._logged)
             logger.addHandler(handler)
             self._undo.append(lambda: logger.removeHandler(handler))
-        if self._structlog:
-            self._undo.append(_capture_structlog(self._bound))
         return self
 
     def stop(self) -> Ending:
@@ -154,7 +159,10 @@ def _capture_structlog(take: Callable[[dict[str, Any], str], None]) -> Callable[
 
     In place, since loggers that are cached on first use keep the list of processors.
     """
-    import structlog
+    try:
+        import structlog
+    except ImportError as error:
+        raise MissingExtra("structlog") from error
 
     def capture(
         logger: Any, method: str, fields: MutableMapping[str, Any]

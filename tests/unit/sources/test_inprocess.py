@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 
+import pytest
 import structlog
 
 from pytest_narration.emit import narrate, narration_context
+from pytest_narration.errors import MissingExtra
 from pytest_narration.recorder import Recorder
 from pytest_narration.sources import InProcessSource
 
@@ -81,3 +84,15 @@ def test_structlog_becomes_events_even_from_loggers_made_before(recorder: Record
     [event] = recorder.events()
     assert (event.action, event.level, event.correlation_id) == ("order_late", "warn", "r-1")
     assert event.extra == {"days": 3}
+
+
+def test_structlog_that_is_not_installed_is_named_and_nothing_stays_captured(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "structlog", None)  # as if it were not installed
+    source = InProcessSource(recorder, structlog=True, logging="shop")
+    with pytest.raises(MissingExtra, match=r"^structlog is needed .* pip install structlog$"):
+        source.start()
+    narrate("work", "Working", actor="a")
+    logging.getLogger("shop").error("late")
+    assert recorder.events() == []
