@@ -91,7 +91,8 @@ class Intake:
             if parsed
             else ()
         )
-        service = event.service or _named(event)
+        clock = clock_of(event) if event.extra else None
+        service = event.service or _named(event, clock)
         return Node(
             service=kept(service, service),
             instance=kept(event.instance, event.instance),
@@ -111,17 +112,17 @@ class Intake:
             trace=kept(event.trace_id, event.trace_id),
             span=kept(event.span_id, event.span_id),
             parent_span=kept(event.parent_span_id, event.parent_span_id),
-            clock=clock_of(event) if event.extra else None,
+            clock=clock,
             channels=channels,
             is_shown=self._shown is None or self._shown(event),
         )
 
 
-def _named(event: Event) -> str:
+def _named(event: Event, clock: Clock | None) -> str:
     """The best name for a service that does not give one."""
     if event.emitted_by:
         return event.emitted_by.rpartition("@")[0] or event.emitted_by
-    return event.actor or "unnamed"
+    return event.actor or (clock.host if clock else "unnamed")
 
 
 def _plain(value: Any) -> Any:
