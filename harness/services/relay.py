@@ -82,5 +82,5 @@ async def relay(
                 stream.send_data(frame.type, frame.data)
     finally:
         if last and context is not None:
-            context.trail.pending.append(last)
+            context.trail.follow(last)
     return Relayed(outcome, frames)

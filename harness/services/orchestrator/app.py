@@ -273,10 +273,12 @@ class _Streaming:
         self._response = response
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with _beside(self._job, "stream"):
+        with _beside(self._job, "stream") as context:
             try:
                 await self._response(scope, receive, send)
             finally:
+                if self._response.is_complete and self._job.ended_by is not None:
+                    context.trail.follow(self._job.ended_by)
                 narrate(
                     "stream_close",
                     "Closed the stream of job {job_id}",

@@ -69,6 +69,8 @@ class Job:
         """The narration context that the job runs in, for what joins it from other requests."""
         self.admitted_by: str | None = None
         """The event that admitted it: it precedes whatever happens to the job from outside."""
+        self.ended_by: str | None = None
+        """The event that told its end."""
         self.on_cancel: Callable[[], None] | None = None
         """What to do in the job's present phase when it is cancelled."""
 

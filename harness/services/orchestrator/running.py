@@ -79,13 +79,15 @@ class Runner:
             raise ApiError("conflict", f"the job has ended: {job.state.value}")
         if job.state is State.CANCELLING:
             return
-        # A branch of its own: it comes from another request, at any moment of the job.
+        # A branch of its own, from where the job is: the request may come at any moment of it.
+        latest = job.context.trail.last if job.context is not None else job.admitted_by
         with narration_context(
             correlation_id=job.correlation_id,
             job_id=job.id,
             parent_job_id=job.context.get("parent_job_id") if job.context else None,
             channel=job.stream,
             task_id="cancel",
+            cause=(latest,) if latest else (),
         ):
             asked = narrate(
                 "job_cancel",
@@ -95,7 +97,7 @@ class Runner:
             )
             job.state = State.CANCELLING
             if asked is not None and job.context is not None:
-                job.context.trail.pending.append(asked)
+                job.context.trail.follow(asked)
             if job.on_cancel is not None:
                 job.on_cancel()
 
@@ -129,7 +131,7 @@ class Runner:
         code = str(outcome.get("code", ""))
         if outcome["type"] == "end":
             job.state = State.COMPLETED
-            narrate(
+            job.ended_by = narrate(
                 "job_complete",
                 "Job {job_id} completed ({tokens_out} tokens in {duration_ms} ms)",
                 actor="orchestrator",
@@ -138,7 +140,7 @@ class Runner:
             )
         elif code == "CANCELLED":
             job.state = State.CANCELLED
-            narrate(
+            job.ended_by = narrate(
                 "job_cancelled",
                 "Job {job_id} was cancelled",
                 actor="orchestrator",
@@ -148,7 +150,7 @@ class Runner:
             )
         else:
             job.state = State.FAILED
-            narrate(
+            job.ended_by = narrate(
                 "error",
                 "Job {job_id} failed: {error_kind}",
                 actor="orchestrator",

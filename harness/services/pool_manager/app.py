@@ -184,7 +184,7 @@ class PoolManager:
         if self._provisioner is not None:
             address = self._provisioner.reach(worker_id, address)
         ready = Ready(instance, address, device, model_ref, slots, total or 0, free or 0)
-        narrate(
+        told = narrate(
             "worker_ready",
             "Worker {worker_id} is ready at {target} on {device}",
             actor="engine-provisioner",
@@ -194,6 +194,8 @@ class PoolManager:
             model_ref=model_ref,
             slots=slots,
         )
+        if self._registration is not None:
+            self._registration.follow(told)
         self.pool.set_ready(worker, ready)
         return reply({"worker_id": worker_id, "state": worker.state})
 

@@ -25,6 +25,13 @@ _LONGEST_LINE = 16 << 20
 _FLUSH_SECONDS = 0.5
 
 
+class _Event(msgspec.Struct):
+    event_id: str = ""
+
+
+_decode_id = msgspec.json.Decoder(_Event).decode
+
+
 class SharedSink(FdSink):
     """Our stdout: what this service narrates, and what its workers printed."""
 
@@ -69,6 +76,15 @@ class WorkerLog:
             self._size += len(kept)
             while self._size > self._limit:
                 self._size -= len(self._lines.popleft()[1])
+
+    def last_event_id(self) -> str:
+        """Return the id of the latest event on stdout, ``""`` when its latest line is none."""
+        with self._lock:
+            said = next((line for stream, line in reversed(self._lines) if stream == "stdout"), b"")
+        try:
+            return _decode_id(said).event_id
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return ""
 
     def lines(self, last: int | None = None) -> list[tuple[str, bytes]]:
         """Return ``[("stdout" | "stderr", line), ...]``, the oldest first."""

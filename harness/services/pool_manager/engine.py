@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 __all__ = ["Engine", "ProcessEngine", "Running"]
@@ -54,10 +54,14 @@ class Engine(Protocol):
     def kind(self) -> str:
         """``"process"``, ``"docker"``."""
 
-    def spawn(self, worker_id: str, arguments: Sequence[str]) -> Running:
+    def spawn(
+        self, worker_id: str, arguments: Sequence[str], environment: Mapping[str, str]
+    ) -> Running:
         """Start a worker with these arguments of its command line.
 
         ``--host``, ``--port`` and ``--parent-fd`` are the engine's business.
+
+        :param environment: variables beside this process's own.
 
         :raises OSError: it cannot be started.
         """
@@ -74,7 +78,9 @@ class ProcessEngine:
     def __init__(self, host: str = "127.0.0.1") -> None:
         self._host = host
 
-    def spawn(self, worker_id: str, arguments: Sequence[str]) -> Running:
+    def spawn(
+        self, worker_id: str, arguments: Sequence[str], environment: Mapping[str, str]
+    ) -> Running:
         """Start ``python -m harness.services.worker``; see :class:`Engine`."""
         lifeline, ours = os.pipe()
         try:
@@ -88,6 +94,7 @@ class ProcessEngine:
                     *arguments,
                     f"--parent-fd={lifeline}",
                 ],
+                env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

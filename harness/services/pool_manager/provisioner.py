@@ -11,17 +11,19 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pytest_narration.emit import narrate
+from pytest_narration.emit import inject, narrate, narration_context
 
 from .capture import Capture, WorkerLog
 from .engine import Engine, Running
 from .preflight import Preflight
 from .settings import Settings
-from .workers import Pool, Worker
+from .workers import Exit, Pool, Worker
 
 __all__ = ["Provisioner"]
 
 _ACTOR = "engine-provisioner"
+_CARRIED = ("traceparent", "tracestate")
+"""What a worker's environment carries, in capitals: the cause of its first event."""
 _LAST_LINES = 1.0
 """Seconds for the output of an ended worker to be read to its end."""
 
@@ -77,6 +79,11 @@ class Provisioner:
         return address if running is None else running.reach(address)
 
     async def _supervise(self, worker: Worker) -> None:
+        # The life of each worker is a line of work of its own.
+        with narration_context(task_id=f"provision-{worker.id}", actor=_ACTOR):
+            await self._keep_alive(worker)
+
+    async def _keep_alive(self, worker: Worker) -> None:
         failures = 0
         while True:
             lived = 0.0
@@ -134,10 +141,19 @@ class Provisioner:
         self._pool.set_gone(worker, "starting")
         ready = asyncio.Event()
         worker.on_ready = ready.set
+        worker.exit = asyncio.get_running_loop().create_future()
+        narrate(
+            "worker_spawn",
+            "Spawning worker {worker_id}",
+            actor=_ACTOR,
+            worker_id=worker.id,
+            engine_kind=self._engine.kind,
+        )
+        carried = {name.upper(): text for name, text in inject().items() if name in _CARRIED}
         try:
-            running = self._engine.spawn(worker.id, self._arguments(worker.id))
+            running = self._engine.spawn(worker.id, self._arguments(worker.id), carried)
         except OSError as error:
-            self._narrate_exit(worker, type(error).__name__, None)
+            self._tell_exit(worker, type(error).__name__, None)
             return False
         worker.engine_name = running.name
         self._running[worker.id] = running
@@ -145,14 +161,6 @@ class Provisioner:
             Capture(running.stdout, "stdout", worker.log, self._relay),
             Capture(running.stderr, "stderr", worker.log),
         ]
-        narrate(
-            "worker_spawn",
-            "Spawned worker {worker_id} as {target}",
-            actor=_ACTOR,
-            worker_id=worker.id,
-            target=running.name,
-            engine_kind=self._engine.kind,
-        )
         ended = asyncio.create_task(running.wait())
         in_time = await self._is_ready_in_time(ready, ended)
         if not in_time:
@@ -164,7 +172,8 @@ class Provisioner:
         await asyncio.to_thread(_join, captures)
         if not self._is_stopping:
             kind = _kind_of(status) if in_time else "READY_TIMEOUT"
-            self._narrate_exit(worker, kind, status)
+            with narration_context(cause=(worker.log.last_event_id(),)):
+                self._tell_exit(worker, kind, status)
         return ready.is_set()
 
     async def _is_ready_in_time(self, ready: asyncio.Event, ended: asyncio.Task[int]) -> bool:
@@ -202,8 +211,8 @@ class Provisioner:
         await ended
         worker.state = "stopped"
 
-    def _narrate_exit(self, worker: Worker, error_kind: str, status: int | None) -> None:
-        narrate(
+    def _tell_exit(self, worker: Worker, error_kind: str, status: int | None) -> None:
+        told_by = narrate(
             "worker_exit",
             "Worker {worker_id} ended: {error_kind}",
             actor=_ACTOR,
@@ -212,6 +221,8 @@ class Provisioner:
             error_kind=error_kind,
             exit_status=status,
         )
+        if worker.exit is not None:
+            worker.exit.set_result(Exit(error_kind, told_by))
 
 
 def _join(captures: list[Capture]) -> None:

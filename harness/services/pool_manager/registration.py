@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from pytest_narration.emit import identity, narrate, narration_context, new_id
+from pytest_narration.emit import current_context, identity, narrate, narration_context, new_id
 
 from ..hop import Hop, HopError
 from .settings import Settings
@@ -35,6 +35,8 @@ class Registration:
         self._capacity = capacity
         self._url = settings.orchestrator_url.rstrip("/")
         self._news = asyncio.Event()
+        self._causes: list[str] = []
+        """Events that changed the capacity since the latest heartbeat."""
         self._is_registered = False
         self._is_failing = False
         self._task: asyncio.Task[None] | None = None
@@ -46,6 +48,11 @@ class Registration:
     def kick(self) -> None:
         """Beat now: the capacity changed."""
         self._news.set()
+
+    def follow(self, event_id: str | None) -> None:
+        """Let what the orchestrator says of the next heartbeat name this event as a cause."""
+        if event_id is not None:
+            self._causes.append(event_id)
 
     async def stop(self) -> None:
         """Say goodbye, if the orchestrator listens."""
@@ -110,6 +117,10 @@ class Registration:
         return True
 
     async def _beat(self) -> None:
+        context = current_context()
+        assert context is not None, "bound around the whole membership"
+        context.trail.follow(*self._causes)
+        self._causes.clear()
         try:
             await self._hop.call(
                 "POST",

@@ -7,6 +7,7 @@ orchestrator is a job's only reader: when it leaves, the job is cancelled.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from ..hop import Hop, HopError
 from ..relay import JobFailed, bug, cancelled, relay
 from ..stream import JobStream, ProtocolError, Upstream
 from ..web import ApiError
-from .workers import Pool, Ready, Worker
+from .workers import Exit, Pool, Ready, Worker
 
 __all__ = ["Job", "Runner"]
 
@@ -25,6 +26,8 @@ _CONNECT_SECONDS = 5.0
 _CANCEL_SECONDS = 4.0
 _PROBE_SECONDS = 2.0
 _PROBE_PAUSE = 0.2
+_FATE_SECONDS = 3.0
+"""For the news that a worker which broke a connection has ended, or that it lives."""
 _NEVER_ARRIVED = frozenset({"ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"})
 """Failures of a connection before a byte of the job was sent."""
 
@@ -54,6 +57,7 @@ class Runner:
         self._hop = hop
         self._silence = silence
         self._tasks: set[asyncio.Task[None]] = set()
+        self._probes: dict[Ready, asyncio.Task[None]] = {}
         self._jobs: dict[str, Job] = {}
         self.ended: dict[str, int] = {}
         """``{how: jobs}``."""
@@ -127,11 +131,16 @@ class Runner:
     def _beside(self, job: Job) -> narration_context:
         """The context of what happens to a job from outside its own line of work."""
         bound = dict(job.context.values) if job.context is not None else {}
-        return narration_context(**{**bound, "task_id": "cancel"}, channel=job.stream)
+        latest = job.context.trail.last if job.context is not None else None
+        return narration_context(
+            **{**bound, "task_id": "cancel"},
+            channel=job.stream,
+            cause=(latest,) if latest else (),
+        )
 
     def _cancel(self, job: Job, asked: str | None) -> None:
         if asked is not None and job.context is not None:
-            job.context.trail.pending.append(asked)
+            job.context.trail.follow(asked)
         self._pass_on_cancel(job)
 
     def _pass_on_cancel(self, job: Job) -> None:
@@ -185,7 +194,7 @@ class Runner:
         job.stream.send_data(outcome["type"], msgspec.json.encode(outcome))
 
     async def _dispatch(self, job: Job) -> dict[str, Any]:
-        worker, ready = job.worker, job.worker.ready
+        worker, ready, ending = job.worker, job.worker.ready, job.worker.exit
         if ready is None:
             raise JobFailed("WORKER_UNREACHABLE", f"worker {worker.id} ended", retryable=True)
         narrate(
@@ -210,12 +219,16 @@ class Runner:
         except HopError as error:
             if error.status:
                 raise _refused(error) from error
-            self._suspect(worker)
+            job.limit = None
+            self._suspect(worker, ready)
             if not job.remote_id and error.kind in _NEVER_ARRIVED:
                 raise JobFailed(
                     "WORKER_UNREACHABLE", f"worker {worker.id}: {error.kind}", retryable=True
                 ) from error
-            raise _lost(worker, error.kind) from error
+            ended = await self._fate(worker, ready, ending)
+            if ended is not None and ended.told_by is not None and job.context is not None:
+                job.context.trail.follow(ended.told_by)
+            raise _lost(worker, ended.kind if ended is not None else error.kind) from error
         except ProtocolError as error:
             # A worker that dies ends its chunked stream in the middle, which is a HopError; what
             # arrives whole and is wrong is something else.
@@ -223,15 +236,34 @@ class Runner:
                 "BAD_UPSTREAM", f"worker {worker.id} sent a broken stream: {error}", retryable=True
             ) from error
 
-    def _suspect(self, worker: Worker) -> None:
+    def _suspect(self, worker: Worker, ready: Ready) -> None:
         """Place nothing on a worker that broke a connection, until it answers or is restarted."""
-        if not worker.is_suspect:
+        if worker.ready is ready and ready not in self._probes:
             self._pool.set_suspect(worker, True)
-            self._keep(asyncio.create_task(self._probe(worker, worker.ready)))
+            probe = self._probes[ready] = asyncio.create_task(self._probe(worker, ready))
+            probe.add_done_callback(lambda _: self._probes.pop(ready))
+            self._keep(probe)
 
-    async def _probe(self, worker: Worker, ready: Ready | None) -> None:
+    async def _fate(
+        self, worker: Worker, ready: Ready, ending: asyncio.Future[Exit] | None
+    ) -> Exit | None:
+        """Return how a worker ended; ``None`` when it lives, or nobody knows soon."""
+        if ending is None:
+            return None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FATE_SECONDS):
+                news: set[asyncio.Future[Any]] = {ending}
+                if probe := self._probes.get(ready):
+                    news.add(probe)
+                await asyncio.wait(news, return_when=asyncio.FIRST_COMPLETED)
+                if worker.ready is not ready:
+                    # It has ended; its last words are being read.
+                    await asyncio.wait({ending})
+        return ending.result() if ending.done() else None
+
+    async def _probe(self, worker: Worker, ready: Ready) -> None:
         # Until its process has ended, which the provisioner notices, or it has reported anew.
-        while ready is not None and worker.ready is ready:
+        while worker.ready is ready:
             try:
                 await self._hop.call(
                     "GET", f"http://{ready.address}/health", timeout=_PROBE_SECONDS

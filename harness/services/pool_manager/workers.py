@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..web import ApiError
 from .capture import WorkerLog
 
-__all__ = ["Pool", "Ready", "Worker"]
+__all__ = ["Exit", "Pool", "Ready", "Worker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,15 @@ class Ready:
     slots: int
     vram_total_bytes: int = 0
     vram_free_bytes: int = 0
+
+
+class Exit(NamedTuple):
+    """How a worker's process ended."""
+
+    kind: str
+    """``"SIGNAL_9"``, ``"EXIT_1"``."""
+    told_by: str | None
+    """The event that told it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +50,8 @@ class Worker:
     is_suspect: bool = False
     """Whether a job lost its connection to it, and it was not heard of since."""
     engine_name: str = ""
+    exit: asyncio.Future[Exit] | None = None
+    """Of its present start: resolved when its end has been narrated."""
     on_ready: Callable[[], None] = field(default=lambda: None)
 
     @property

@@ -61,6 +61,8 @@ class SseResponse:
         status: int = 200,
         headers: Iterable[tuple[bytes, bytes]] = (),
     ) -> None:
+        self.is_complete = False
+        """Whether the reader was given the job's last frame."""
         self._reader = stream.attach(last_event_id)
         self._keep_alive = keep_alive
         self._status = status
@@ -83,6 +85,7 @@ class SseResponse:
         while not is_last:
             try:
                 chunk, is_last = await self._reader.next(self._keep_alive)
+                self.is_complete = is_last and bool(chunk)
             except ApiError as gone:
                 chunk, is_last = _too_slow(gone), True
             if not chunk and self._reader.was_replaced:

@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: Options) -> int:
     # Not at the top: --help and a mistyped option need no web server.
-    from pytest_narration.emit import configure, flush, narrate
+    from pytest_narration.emit import configure, extract, flush, narrate, narration_context
 
     from ..web import MissingToken, Server, Tokens
     from . import __version__
@@ -33,14 +33,16 @@ def _run(options: Options) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     configure(service="worker", version=__version__)
-    narrate(
-        "startup",
-        "Starting worker {worker_id} on port {port}",
-        actor="llm-worker",
-        worker_id=options.worker_id,
-        port=options.port,
-        pid=os.getpid(),
-    )
+    # Whoever started the process says so in its environment, as a caller does in headers.
+    with narration_context(cause=extract(os.environ).cause):
+        narrate(
+            "startup",
+            "Starting worker {worker_id} on port {port}",
+            actor="llm-worker",
+            worker_id=options.worker_id,
+            port=options.port,
+            pid=os.getpid(),
+        )
     service = Service(options, tokens=tokens, stop=lambda reason: server.stop(reason))
     server = Server(
         service.app(),

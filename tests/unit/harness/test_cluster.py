@@ -18,6 +18,7 @@ import pytest
 
 from harness.cluster import Cluster, local_cluster
 from pytest_narration.errors import ClusterError
+from pytest_narration.event import Event
 from pytest_narration.recorder import Recorder
 
 _ROOT = Path(__file__).parents[3]
@@ -195,6 +196,20 @@ def test_a_caller_may_name_the_correlation_id_in_the_body(cluster: Cluster) -> N
     other = client.post("/v1/jobs", json=body, headers={"X-Correlation-Id": "other"})
     assert (other.status_code, other.json()["error"]["code"]) == (400, "invalid_request")
     assert other.headers["x-correlation-id"] == "other"
+
+
+def test_the_start_of_the_cluster_is_one_chain_of_causes(cluster: Cluster) -> None:
+    """From process to process: spawned, started, reported, registered as ready."""
+
+    def first(action: str, **where: object) -> Event:
+        return cluster.recorder.events(action=action, **where)[0]
+
+    spawn, startup = first("worker_spawn"), first("startup", service="worker")
+    calling = first("callback_ready", attempt=1)
+    ready, node_ready = first("worker_ready"), first("node_ready")
+    assert startup.cause == (spawn.event_id,)
+    assert ready.cause == (calling.event_id,)
+    assert ready.event_id in node_ready.cause
 
 
 def test_the_workers_lines_are_kept_by_its_pool_manager(cluster: Cluster) -> None:

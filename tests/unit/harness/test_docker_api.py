@@ -162,7 +162,7 @@ def test_a_stream_that_breaks_in_a_frame_gives_what_came() -> None:
 
 @pytest.mark.asyncio
 async def test_a_worker_prints_into_two_pipes_and_ends_with_a_signal(engine: _Engine) -> None:
-    running = _workers(engine).spawn("worker-gpu0-r1", ["--slots=4"])
+    running = _workers(engine).spawn("worker-gpu0-r1", ["--slots=4"], {})
     await asyncio.to_thread(engine.lives.wait, 5)
     running.kill()
     assert await asyncio.wait_for(running.wait(), 5) == -9
@@ -173,7 +173,7 @@ async def test_a_worker_prints_into_two_pipes_and_ends_with_a_signal(engine: _En
 @pytest.mark.asyncio
 async def test_a_worker_that_is_stopped_before_it_was_started_is_stopped(engine: _Engine) -> None:
     engine.status = 0
-    running = _workers(engine).spawn("worker-gpu0-r1", [])
+    running = _workers(engine).spawn("worker-gpu0-r1", [], {})
     running.terminate()
     assert await asyncio.wait_for(running.wait(), 5) == 0
     assert "SIGTERM" in engine.signals
@@ -183,7 +183,7 @@ async def test_a_worker_that_is_stopped_before_it_was_started_is_stopped(engine:
 @pytest.mark.asyncio
 async def test_the_engine_is_listened_to_before_the_worker_starts(engine: _Engine) -> None:
     """Or its first lines, or its end, could be missed."""
-    running = _workers(engine).spawn("worker-gpu0-r1", [])
+    running = _workers(engine).spawn("worker-gpu0-r1", [], {})
     await asyncio.to_thread(engine.lives.wait, 5)
     engine.ended.set()
     await asyncio.wait_for(running.wait(), 5)
@@ -198,7 +198,7 @@ async def test_what_the_engine_refuses_is_an_exit_with_its_words(
     engine: _Engine, verb: str
 ) -> None:
     engine.refuses[verb] = 404
-    running = _workers(engine).spawn("worker-gpu0-r1", [])
+    running = _workers(engine).spawn("worker-gpu0-r1", [], {})
     assert await asyncio.wait_for(running.wait(), 5) == 125
     assert (_read(running.stdout), verb in _read(running.stderr).decode()) == (b"", True)
     removed = ("DELETE", "/containers/c0ffee") in engine.calls
@@ -208,7 +208,7 @@ async def test_what_the_engine_refuses_is_an_exit_with_its_words(
 @pytest.mark.asyncio
 async def test_an_engine_that_is_gone_is_an_exit_with_the_reason(tmp_path: Path) -> None:
     gone = DockerEngine(image="i", networks=(), labels={}, api=DockerApi(str(tmp_path / "no.sock")))
-    running = gone.spawn("worker-gpu0-r1", [])
+    running = gone.spawn("worker-gpu0-r1", [], {})
     assert await asyncio.wait_for(running.wait(), 5) == 125
     _read(running.stdout)
     assert b"No such file" in _read(running.stderr)
@@ -221,7 +221,8 @@ async def test_a_worker_is_asked_for_as_a_node_agent_would(
 ) -> None:
     monkeypatch.setenv("NARRATION_API_TOKEN", "t")
     monkeypatch.setenv("SOMETHING_ELSE", "secret")
-    running = _workers(engine, gpus=gpus).spawn("worker-gpu0-r1", ["--slots=4"])
+    carried = {"TRACESTATE": "narration=e"}
+    running = _workers(engine, gpus=gpus).spawn("worker-gpu0-r1", ["--slots=4"], carried)
     await asyncio.to_thread(engine.lives.wait, 5)
     engine.ended.set()
     await asyncio.wait_for(running.wait(), 5)
@@ -230,6 +231,7 @@ async def test_a_worker_is_asked_for_as_a_node_agent_would(
     assert asked["Cmd"] == ["--slots=4", "--parent-fd=0"]
     assert asked["StdinOnce"], "its stdin is its lifeline"
     assert "NARRATION_API_TOKEN=t" in asked["Env"]
+    assert "TRACESTATE=narration=e" in asked["Env"]
     assert not any(each.startswith("SOMETHING_ELSE") for each in asked["Env"])
     assert asked["Labels"] == {"narration.run": "r1"}
     host = asked["HostConfig"]

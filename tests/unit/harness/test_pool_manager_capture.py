@@ -55,6 +55,23 @@ def test_the_last_words_of_a_process_that_died_in_a_line_are_kept() -> None:
     assert log.lines()[-1] == ("stdout", b"Traceb")
 
 
+@pytest.mark.parametrize(
+    ("printed", "event_id"),
+    [
+        (b'{"event_id":"first"}\n{"event_id":"last","x":1}\n', "last"),
+        (b'{"event_id":"first"}\n{"event_id":"cut', ""),
+        (b'{"event_id":7}\n', ""),
+        (b"[1]\n", ""),
+        (b"\xff\n", ""),
+        (b"", ""),
+    ],
+)
+def test_the_latest_event_is_known_by_its_id(printed: bytes, event_id: str) -> None:
+    _, log = _capture(printed)
+    log.add("stderr", b'{"event_id":"no event"}')
+    assert log.last_event_id() == event_id
+
+
 def test_the_log_is_bounded_by_bytes_and_keeps_the_latest() -> None:
     log = WorkerLog(100)
     for number in range(50):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from harness.services.pool_manager.preflight import Preflight, look
 from harness.services.pool_manager.provisioner import Provisioner
 from harness.services.pool_manager.settings import Settings
 from harness.services.pool_manager.workers import Pool, Ready
-from pytest_narration.emit import subscribe
+from pytest_narration.emit import extract, subscribe
 
 _GOOD = Preflight(4096, "none", 0)
 _READY = Ready("i", "127.0.0.1:1", "cpu", "tiny", 4)
@@ -55,12 +55,16 @@ class _Engine:
 
     def __init__(self, *, is_stubborn: bool = False, error: OSError | None = None) -> None:
         self.spawned: asyncio.Queue[_Fake] = asyncio.Queue()
+        self.environments: list[dict[str, str]] = []
         self._is_stubborn = is_stubborn
         self._error = error
 
-    def spawn(self, worker_id: str, arguments: Sequence[str]) -> _Fake:
+    def spawn(
+        self, worker_id: str, arguments: Sequence[str], environment: Mapping[str, str]
+    ) -> _Fake:
         if self._error is not None:
             raise self._error
+        self.environments.append(dict(environment))
         fake = _Fake(is_stubborn=self._is_stubborn)
         self.spawned.put_nowait(fake)
         return fake
@@ -141,6 +145,37 @@ def test_a_crash_takes_the_workers_slots_at_once() -> None:
         assert exit_event["error_kind"] == "SIGNAL_9"
         assert changes == [4, 0]
         assert bench.relayed == [b"last words\n"], "its words come before what is said of its end"
+        await bench.close()
+
+    _run(scenario)
+
+
+def test_a_worker_inherits_who_spawned_it() -> None:
+    async def scenario() -> None:
+        bench = _Bench(_Engine())
+        bench.provisioner.start()
+        await bench.spawned()
+        (spawn,) = await bench.said("worker_spawn")
+        (environment,) = bench.engine.environments
+        assert set(environment) == {"TRACEPARENT", "TRACESTATE"}
+        assert extract(environment).cause == (spawn["event_id"],)
+        await bench.close()
+
+    _run(scenario)
+
+
+def test_whoever_waits_for_a_workers_end_learns_what_told_it() -> None:
+    async def scenario() -> None:
+        bench = _Bench(_Engine())
+        bench.provisioner.start()
+        fake = await bench.spawned()
+        ending = bench.pool.get("worker-gpu0-r1").exit
+        assert ending is not None
+        assert not ending.done()
+        fake.end(-9)
+        ended = await asyncio.wait_for(ending, 10)
+        (told,) = await bench.said("worker_exit")
+        assert ended == ("SIGNAL_9", told["event_id"])
         await bench.close()
 
     _run(scenario)

@@ -13,10 +13,10 @@ import pytest
 from harness.services.hop import Hop
 from harness.services.pool_manager.capture import WorkerLog
 from harness.services.pool_manager.running import Job, Runner
-from harness.services.pool_manager.workers import Pool, Ready, Worker
+from harness.services.pool_manager.workers import Exit, Pool, Ready, Worker
 from harness.services.stream import encode_frame
 from harness.services.web import ApiError, Tokens
-from pytest_narration.emit import narration_context
+from pytest_narration.emit import narration_context, subscribe
 from pytest_narration.sse import Decoder
 
 from .scripted_peer import CHUNKED, Script, chunk, scripted_peer
@@ -110,6 +110,44 @@ def test_a_frozen_worker_is_given_up_after_the_silence() -> None:
         assert (await _outcome(bench.submit()))[1]["code"] == "WORKER_LOST"
 
     _run(script, scenario)
+
+
+@pytest.mark.parametrize("noticed", ["before the connection broke", "after it"])
+def test_a_job_that_lost_its_worker_says_how_the_worker_ended(noticed: str) -> None:
+    """Whichever is noticed first; the event that told the worker's end precedes the job's."""
+    told = "01a1fd0e-e76b-7000-8af6-61f9dbd2c55d"
+    heard: list[dict[str, Any]] = []
+    forget = subscribe(lambda line, context: heard.append(json.loads(line)))
+
+    async def scenario(bench: _Bench) -> None:
+        ending: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        bench.worker.exit = ending
+
+        def end() -> None:
+            bench.pool.set_gone(bench.worker, "backing off")
+            asyncio.get_running_loop().call_later(0.05, ending.set_result, Exit("SIGNAL_9", told))
+
+        job = bench.submit()
+
+        def when_suspect() -> None:
+            if bench.worker.is_suspect:
+                end()
+
+        if noticed == "after it":
+            bench.pool.on_change = when_suspect
+        else:
+            await asyncio.sleep(0)
+            end()
+        data = (await _outcome(job))[1]
+        assert data["code"] == "WORKER_LOST"
+        assert data["message"].endswith(": SIGNAL_9")
+        (failed,) = [event for event in heard if event.get("error_kind") == "WORKER_LOST"]
+        assert told in failed["cause"]
+
+    try:
+        _run(_sends(CHUNKED, chunk(_STARTED)), scenario)
+    finally:
+        forget()
 
 
 def test_a_job_that_never_reached_its_worker_may_be_tried_elsewhere() -> None:
