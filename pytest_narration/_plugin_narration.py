@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .recorder import Exchange, Match, Recorder, View
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .story import Story
 
 __all__ = ["Judged", "Narration"]
+
+_Client = TypeVar("_Client")
 
 
 class Judged(View):
@@ -201,3 +203,14 @@ class Narration(Judged):
     def add_exchange(self, **exchange: Any) -> Exchange:
         """Record an HTTP call of the test; see :meth:`Recorder.add_exchange`."""
         return self.recorder.add_exchange(**exchange)
+
+    def watch(self, client: _Client, *, source: str = "test") -> _Client:
+        """Record every call of an HTTP client from here on; see :func:`.sources.watch`."""
+        from .sources import watch
+
+        return watch(client, self.recorder, source=source)
+
+    @property
+    def session(self) -> Judged:
+        """Everything of the session so far, to be judged by the project's rules."""
+        return Judged(self.recorder, self._policy)

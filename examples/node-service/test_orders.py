@@ -9,18 +9,7 @@ from pytest_narration.pattern import event
 @pytest.fixture
 def shop(narration, narration_cluster):
     """A client of the shop, whose calls the rules about responses judge too."""
-
-    def record(response):
-        narration.add_exchange(
-            source="customer",
-            method=response.request.method,
-            url=str(response.request.url),
-            status=response.status_code,
-            request_headers=response.request.headers,
-            response_headers=response.headers,
-        )
-
-    with httpx.Client(base_url=narration_cluster, event_hooks={"response": [record]}) as client:
+    with narration.watch(httpx.Client(base_url=narration_cluster), source="customer") as client:
         yield client
 
 

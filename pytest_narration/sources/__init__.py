@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .docker import DockerSource
 from .file import FileSource
+from .http_calls import watch
 from .inprocess import InProcessSource
 from .otlp_http import OtlpSource
 from .process import ProcessSource, StreamSource
@@ -23,4 +24,5 @@ __all__ = [
     "Source",
     "SseSource",
     "StreamSource",
+    "watch",
 ]

@@ -15,13 +15,13 @@ CORRELATION = '      "x-correlation-id": correlationId,\n'
 PARENT_JOB = '      "x-parent-job-id": jobId,\n'
 
 
-def without(shop: Path, *lines: str) -> None:
-    """Make the shop forget headers when it calls the stock."""
-    source = shop.read_text()
+def without(file: Path, *lines: str) -> None:
+    """Delete lines, such as the headers that the shop sends when it calls the stock."""
+    source = file.read_text()
     for line in lines:
         assert source.count(line) == 1
         source = source.replace(line, "")
-    shop.write_text(source)
+    file.write_text(source)
 
 
 def test_what_pino_and_winston_log_about_an_order_hangs_together(run: Run) -> None:
@@ -59,12 +59,26 @@ def test_a_job_id_that_is_not_sent_on_names_the_hop(
     assert "parent job id lost between shop and stock" in printed
 
 
-def test_a_call_that_forgets_everything_fails_and_shows_the_other_request(
+def test_a_call_that_forgets_everything_is_found_by_the_declared_hop(
     run: Run, copy_of: Callable[[str], Path]
 ) -> None:
-    """No link is left between the two services; the timeline has two requests instead of one."""
+    """No link is left between the two services, but the project says who calls whom."""
     project = copy_of("node-service")
     without(project / "services" / "shop.js", CORRELATION, PARENT_JOB)
+
+    printed = run(project, "-k", "same_request", exit_code=1)
+
+    assert "correlation id lost between shop and stock" in printed
+    assert "an id that shop never narrated" in printed
+
+
+def test_without_the_declared_hop_the_test_itself_shows_the_other_request(
+    run: Run, copy_of: Callable[[str], Path]
+) -> None:
+    """The timeline has two requests instead of one."""
+    project = copy_of("node-service")
+    without(project / "services" / "shop.js", CORRELATION, PARENT_JOB)
+    without(project / "pyproject.toml", 'correlation-same = { hops = [["shop", "stock"]] }\n')
 
     printed = run(project, "-k", "same_request", exit_code=1)
 

@@ -82,3 +82,48 @@ def test_a_time_out_shows_the_nearest_miss_and_the_emitters_lines(
     assert "'c-1'" in text
     assert "Charged 12 EUR" in text
     assert "awaiting.py" not in text, "the traceback ends at the test's own line"
+
+
+def test_what_a_watched_client_is_answered_is_judged(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+    import httpx
+
+    def test_it(narration):
+        silent = httpx.MockTransport(lambda request: httpx.Response(204))
+        with narration.watch(httpx.Client(transport=silent, base_url="http://shop")) as client:
+            client.get("/cart", headers={"X-Correlation-Id": "c-1"})
+        [exchange] = narration.exchanges
+        assert (exchange.status, exchange.source) == (204, "test")
+        narration.assert_holds(["correlation-echoed"])
+    """,
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*correlation id not echoed between test and shop: GET /cart*"])
+
+
+def test_the_session_is_judged_as_a_whole_by_the_projects_settings(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyprojecttoml(
+        """
+        [tool.narration.rules]
+        provenance = { level = "off", reason = "numbers no lines" }
+        envelope = { level = "off", reason = "a format of its own" }
+        """
+    )
+    result = run(
+        pytester,
+        """
+    def test_first(billing, narration):
+        narration.wait_for(action="charge")
+
+    def test_last(narration):
+        assert narration.events() == []
+        assert [e.action for e in narration.session.events()] == ["listening", "charge"]
+        narration.session.assert_holds()
+        assert {v.rule for v in narration.session.check()}.isdisjoint({"provenance", "envelope"})
+    """,
+    )
+    result.assert_outcomes(passed=2)
