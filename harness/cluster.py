@@ -101,6 +101,7 @@ class Cluster:
     :param orchestrator_args: more arguments of the orchestrator's command line.
     :param pool_manager_args: of each pool manager's.
     :param worker_args: of each worker's.
+    :param clocks: seconds by which the wall clock of a node, or of ``"orchestrator"``, is ahead.
     :param timeout: seconds for the whole start, the import of torch included.
     """
 
@@ -116,6 +117,7 @@ class Cluster:
         orchestrator_args: Sequence[str] = (),
         pool_manager_args: Sequence[str] = (),
         worker_args: Sequence[str] = (),
+        clocks: Mapping[str, int] | None = None,
         timeout: float = _START_SECONDS,
     ) -> None:
         self.recorder = recorder
@@ -124,6 +126,7 @@ class Cluster:
         self.workers = workers
         self._launcher = launcher
         self._timeout = timeout
+        self._clocks = dict(clocks or {})
         self._orchestrator_args = tuple(orchestrator_args)
         self._node_args = (
             f"--workers={workers}",
@@ -264,7 +267,7 @@ class Cluster:
     def _start(self) -> None:
         began = self.recorder.mark()
         self._orchestrator = self._launcher.add(
-            Spec("orchestrator", "harness.services.orchestrator", self._orchestrator_args)
+            self._spec("orchestrator", "orchestrator", self._orchestrator_args)
         )
         self._orchestrator.start()
         self._orchestrator.wait_listening(self._timeout)
@@ -276,13 +279,20 @@ class Cluster:
                 *self._node_args,
             )
             service = self._launcher.add(
-                Spec(f"pool-manager-{node_id}", "harness.services.pool_manager", arguments)
+                self._spec(f"pool-manager-{node_id}", "pool_manager", arguments, place=node_id)
             )
             self.pool_managers.append(service)
             service.start()
         for service in self.pool_managers:
             service.wait_listening(self._timeout)
         self._wait_ready(began, self._timeout, may_restart=False)
+
+    def _spec(
+        self, name: str, module: str, arguments: tuple[str, ...], place: str = "orchestrator"
+    ) -> Spec:
+        ahead = self._clocks.get(place, 0)
+        environment = self._launcher.clock(ahead) if ahead else {}
+        return Spec(name, f"harness.services.{module}", arguments, environment)
 
     def wait_ready(self, *, since: int = 0, timeout: float | None = None) -> None:
         """Wait until every node can take jobs with every worker it should have.

@@ -21,6 +21,7 @@ from pytest_narration.errors import ClusterError, EmitterDied, WaitTimeout
 from pytest_narration.recorder import Recorder
 from pytest_narration.sources import DockerSource
 
+from . import clocks
 from .docker_engine import connect, engine_socket, gpu_runtime
 from .docker_labels import Run
 from .protocol import Spec
@@ -34,6 +35,8 @@ _SHOWN_LINES = 15
 _KILL_SECONDS = 15.0
 _DRAIN_SECONDS = 10.0
 _TAG_VARIABLE = "NARRATION_IMAGE_TAG"
+_FAKETIME = f"/srv/faketime/{clocks.FAKETIME}"
+_FAKETIME_LABEL = "narration.faketime"
 _NO_ICC = {"com.docker.network.bridge.enable_icc": "false"}
 
 
@@ -288,7 +291,10 @@ class DockerLauncher:
                 "group_add": [str(self._socket_group)],
             }
             arguments += self._node_arguments(spec, node)
-        container = self._create(self.image(spec), spec.name, arguments, port, **options)
+        environment = {**self._environment, **spec.environment}
+        container = self._create(
+            self.image(spec), spec.name, arguments, port, environment=environment, **options
+        )
         try:
             self.data.connect(container, aliases=[spec.name])
             if options:
@@ -301,6 +307,7 @@ class DockerLauncher:
     def create_worker(self, arguments: Sequence[str], **options: Any) -> Any:
         """Create a worker's container that belongs to no node, not started."""
         image, name = f"narration/worker:{self._tag}", f"lone-{secrets.token_hex(3)}"
+        options = {"environment": self._environment, **options}
         return self._create(image, name, list(arguments), None, **options)
 
     def network_of(self, spec: Spec) -> Any:
@@ -320,7 +327,6 @@ class DockerLauncher:
             # so peers go by aliases, which only the data network and the node's network know.
             hostname=self.called(name),
             labels=self._run.labels,
-            environment=self._environment,
             init=True,
             network=self._control.name,
             ports={_PORT: (_HOST, port)},
@@ -330,6 +336,13 @@ class DockerLauncher:
             log_config=LogConfig(type="json-file", config={"max-size": "1t"}),
             **options,
         )
+
+    def clock(self, seconds: int) -> Mapping[str, str]:
+        """Return the environment of a service with a wrong clock; see the protocol."""
+        image = self.client.images.get(f"narration/worker:{self._tag}")
+        if image.labels.get(_FAKETIME_LABEL) != "yes":
+            raise ClusterError(f"{clocks.HELP} in the images: then make images")
+        return clocks.wrong_clock(seconds, _FAKETIME)
 
     def signal_worker(self, runs_as: str, number: int) -> None:
         """Signal a worker's container; see the protocol."""

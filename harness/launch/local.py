@@ -26,6 +26,7 @@ from pytest_narration.errors import ClusterError, EmitterDied, WaitTimeout
 from pytest_narration.recorder import Recorder
 from pytest_narration.sources import StreamSource
 
+from . import clocks
 from .protocol import Spec
 
 __all__ = ["LocalLauncher", "LocalService"]
@@ -45,13 +46,13 @@ class LocalService:
         self.name = spec.name
         self._spec = spec
         self._recorder = recorder
-        self._environment = dict(environment)
+        self._environment = {**environment, **spec.environment}
         self._process: subprocess.Popen[bytes] | None = None
         self._source: StreamSource | None = None
         self._stderr: _Tail | None = None
         self._lifeline = -1
         self._began = 0
-        self._port = 0
+        self._port = spec.port
         self._address: str | None = None
         self._held_port: socket.socket | None = None
 
@@ -137,6 +138,19 @@ class LocalService:
         self._address, self._port = address, int(address.rpartition(":")[2])
         self.let_port_go()
         return address
+
+    def wait_ended(self, timeout: float) -> int:
+        """Wait until it ends by itself, with its output read; return its exit status.
+
+        :raises ClusterError: it still runs.
+        """
+        assert self._process is not None, "nothing was started"
+        try:
+            status = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise ClusterError(self.explain(f"did not end within {timeout:g} s")) from None
+        self._release()
+        return status
 
     def stop(self, timeout: float = 10.0) -> int:
         """SIGTERM, then SIGKILL; see the protocol."""
@@ -245,6 +259,8 @@ class LocalService:
             self._source = None
         if self._process is not None and self._process.stdout is not None:
             self._process.stdout.close()
+        if self._process is not None and "FAKETIME" in self._environment:
+            clocks.forget(self._process.pid)
         self._hold_port()
 
     def _hold_port(self) -> None:
@@ -287,6 +303,10 @@ class LocalLauncher:
         service = LocalService(spec, self._recorder, self._environment)
         self._services.append(service)
         return service
+
+    def clock(self, seconds: int) -> Mapping[str, str]:
+        """Return the environment of a service with a wrong clock; see the protocol."""
+        return clocks.wrong_clock(seconds, clocks.library())
 
     def signal_worker(self, runs_as: str, number: int) -> None:
         """Signal a worker's process; see the protocol."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from subprocess import CompletedProcess
 from typing import Protocol
 
@@ -20,6 +20,10 @@ class Spec:
     """``"harness.services.orchestrator"``."""
     arguments: tuple[str, ...] = ()
     """Without ``--host``, ``--port`` and ``--parent-fd``: those are the launcher's."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Beside what all services get."""
+    port: int = 0
+    """Of its first start; 0 lets the kernel choose. Containers choose themselves."""
 
 
 class Service(Protocol):
@@ -101,6 +105,12 @@ class Launcher(Protocol):
 
     def add(self, spec: Spec) -> Service:
         """Return the service, not yet started."""
+
+    def clock(self, seconds: int) -> Mapping[str, str]:
+        """Return the environment of a service whose wall clock is so many seconds ahead.
+
+        :raises ClusterError: that cannot be had here.
+        """
 
     def signal_worker(self, runs_as: str, number: int) -> None:
         """Send a signal to a worker, by what its pool manager says that it runs as.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ from harness.faults import LinkedCluster, docker_linked_cluster, linked_cluster
 from pytest_narration.coverage.catalog import Catalog
 from pytest_narration.fixtures import Narration
 from pytest_narration.recorder import Recorder
-from steps.faults_links import *  # noqa: F403 - phrases are taken whole
+from steps.faults_clocks import *  # noqa: F403 - phrases are taken whole
+from steps.faults_links import *  # noqa: F403
 from steps.faults_readers import *  # noqa: F403
 from steps.faults_services import *  # noqa: F403
 from steps.scene import Scene
@@ -23,11 +24,16 @@ _CATALOG = Path(__file__).parents[2] / "harness" / "narration.toml"
 
 
 @pytest.fixture(scope="module")
-def linked(request: pytest.FixtureRequest) -> Iterator[LinkedCluster]:
-    """A cluster of this module's own, so that no other test waits for what is killed here."""
+def make_cluster(request: pytest.FixtureRequest) -> Callable[..., LinkedCluster]:
+    """What makes clusters of the kind that the features run on."""
     is_docker = request.config.getini("narration_cluster").endswith(":docker_cluster")
-    make = docker_linked_cluster if is_docker else linked_cluster
-    with make(Recorder(), pool_manager_args=("--heartbeat=0.3",)) as cluster:
+    return docker_linked_cluster if is_docker else linked_cluster
+
+
+@pytest.fixture(scope="module")
+def linked(make_cluster: Callable[..., LinkedCluster]) -> Iterator[LinkedCluster]:
+    """A cluster of this module's own, so that no other test waits for what is killed here."""
+    with make_cluster(Recorder(), pool_manager_args=("--heartbeat=0.3",)) as cluster:
         yield cluster
 
 

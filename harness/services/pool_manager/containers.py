@@ -21,7 +21,8 @@ __all__ = ["DockerEngine"]
 _PORT = "8000"
 _NOT_STARTED = 125
 """What ``docker run`` says when the engine refuses a container."""
-_PASSED_ON = "NARRATION_"
+_PASSED_ON = ("NARRATION_", "FAKETIME", "LD_PRELOAD")
+"""What a node's workers inherit: how to narrate, and its clock, when that is made wrong."""
 _EVERY_ADDRESS = ("0.0.0.0", "::", "[::]")
 
 
