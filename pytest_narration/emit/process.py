@@ -39,6 +39,9 @@ def _default() -> Narrator:
     program = Path(sys.argv[0] or "app")
     # ``python -m package`` runs package/__main__.py.
     name = program.parent.name if program.stem == "__main__" else program.stem
+    if "pytest" in sys.modules:
+        # A test's own story must not change with what started it: xdist's workers are called `-c`.
+        name = "pytest"
     service = os.environ.get("NARRATION_SERVICE") or name or "app"
     level = os.environ.get("NARRATION_LEVEL", "info")
     return _make(
