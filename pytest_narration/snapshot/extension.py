@@ -7,6 +7,7 @@ and syrupy's own flags work: ``--snapshot-update``, unused detection, ``--snapsh
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from syrupy.data import SnapshotCollections
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
+from .document import MARK
 from .settings import StorySettings
 
 __all__ = ["MarkdownStories", "TextStories", "settings_of"]
@@ -37,6 +39,7 @@ class MarkdownStories(SingleFileSnapshotExtension):
 
     file_extension = "md"
     _write_mode = WriteMode.TEXT
+    _beginning = MARK
 
     @classmethod
     def dirname(cls, *, test_location: PyTestLocation) -> str:
@@ -47,6 +50,18 @@ class MarkdownStories(SingleFileSnapshotExtension):
         if parts and parts[0] in ("tests", "test"):
             parts = parts[1:]
         return str(root.joinpath(folder, *parts, path.stem))
+
+    def is_snapshot_location(self, *, location: str) -> bool:
+        """Return whether a file is a story: beside them may lie what other tools and people wrote.
+
+        What this says no to is never unused, and never deleted.
+        """
+        return super().is_snapshot_location(location=location) and self._is_story(Path(location))
+
+    def _is_story(self, path: Path) -> bool:
+        with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
+            return file.readline().startswith(self._beginning)
+        return False
 
     def discover_snapshots(
         self, *, test_location: PyTestLocation, ignore_extensions: list[str] | None = None
@@ -71,6 +86,7 @@ class TextStories(MarkdownStories):
     """Stories as plain text."""
 
     file_extension = "txt"
+    _beginning = "# "
 
 
 def _root_and_folder(test_location: PyTestLocation) -> tuple[Path, str]:

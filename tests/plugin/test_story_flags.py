@@ -1,0 +1,131 @@
+"""syrupy's flags and approved stories: what a run did not come to is never thrown away."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.plugin.conftest import ROOT
+
+Run = Callable[..., pytest.RunResult]
+
+TESTS = """\
+import os
+
+import pytest
+from pytest_narration.emit import narrate, narration_context
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c", "d"])
+def test_say(name, narration, story_snapshot):
+    if os.environ.get("BREAK") == name:
+        raise ValueError("broken before it compares")
+    with narration_context(correlation_id="c-1"):
+        narrate("say", "Said {name}", actor="x", name=os.environ.get("SAY", name))
+    assert narration.story("c-1") == story_snapshot
+"""
+STORIES = [f"snapshots/test_it/test_say[{name}].md" for name in "abcd"]
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run pytest on a project whose services nobody named, with its stories approved."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    for name in ("NARRATION_SERVICE", "BREAK", "SAY"):
+        monkeypatch.delenv(name, raising=False)
+    pytester.makefile(".toml", pyproject="[tool.pytest]\n")
+    (pytester.path / "tests").mkdir()
+    (pytester.path / "tests" / "test_it.py").write_text(TESTS)
+
+    def run(*arguments: str, main: tuple[str, ...] = ("-m", "pytest")) -> pytest.RunResult:
+        plugins = ("pytest_narration.plugin", "syrupy", "xdist.plugin")
+        load = [word for plugin in plugins for word in ("-p", plugin)]
+        command = [sys.executable, *main, "-p", "no:cacheprovider", *load, *arguments]
+        return pytester.run(*command, timeout=60)
+
+    run("--snapshot-update").assert_outcomes(passed=4)
+    assert stories(pytester.path) == STORIES
+    return run
+
+
+def stories(root: Path) -> list[str]:
+    return sorted(p.relative_to(root).as_posix() for p in root.glob("snapshots/**/*.*"))
+
+
+def test_a_story_does_not_change_with_what_starts_pytest(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    """Without `configure()`, services are named after the program; xdist's workers are `-c`."""
+    assert "| pytest | x `say` |" in (pytester.path / STORIES[0]).read_text()
+    run("-n2").assert_outcomes(passed=4)
+    main = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    run(main=("-c", main)).assert_outcomes(passed=4)
+    (pytester.path / "ide_runner.py").write_text(main)
+    run(main=("ide_runner.py",)).assert_outcomes(passed=4)
+
+
+@pytest.mark.parametrize("flags", [(), ("-n2",), ("-x",)], ids=["serial", "xdist", "first failure"])
+def test_what_a_failed_test_did_not_compare_is_not_unused(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
+) -> None:
+    """Nor is what a run did not come to because it stopped: no update throws it away."""
+    orphan = pytester.path / "snapshots/test_it/test_gone.md"
+    orphan.write_text((pytester.path / STORIES[0]).read_text())
+    monkeypatch.setenv("BREAK", "b")
+    result = run(*flags)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*1 snapshot unused.*"])
+    assert run("--snapshot-update", *flags).ret == 1
+    assert stories(pytester.path) == STORIES
+
+
+def test_what_an_interrupted_run_did_not_come_to_stays(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = pytester.path / "tests" / "test_it.py"
+    test.write_text(TESTS.replace('ValueError("broken before it compares")', "KeyboardInterrupt"))
+    monkeypatch.setenv("BREAK", "b")
+    result = run("--snapshot-update")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert stories(pytester.path) == STORIES
+
+
+def test_only_stories_can_be_unused(run: Run, pytester: pytest.Pytester) -> None:
+    """A folder of this name may hold what other tools and people wrote."""
+    notes = pytester.path / "snapshots/test_it/README.md"
+    notes.write_text("# How we review these\n")
+    result = run()
+    result.assert_outcomes(passed=4)
+    assert result.ret == 0
+    run("--snapshot-update")
+    assert notes.is_file()
+
+
+@pytest.mark.parametrize("flags", [(), ("-n2",)], ids=["serial", "xdist"])
+def test_new_stories_only(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
+) -> None:
+    first, *_ = (pytester.path / story for story in STORIES)
+    first.unlink()
+    monkeypatch.setenv("SAY", "else")
+    run("--snapshot-update-new-only", *flags).assert_outcomes(passed=1, failed=3)
+    assert "Said else" in first.read_text()
+    assert "Said b" in (pytester.path / STORIES[1]).read_text()
+
+
+def test_git_commits_nothing_of_what_waits_for_review(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAY", "else")
+    run().assert_outcomes(failed=4)
+    subprocess.run(["git", "init", "-q"], check=True)
+    listed = subprocess.run(
+        ["git", "status", "--short", "-uall"], check=True, capture_output=True, text=True
+    )
+    assert ".narration-pending" not in listed.stdout
+    assert len(list((pytester.path / ".narration-pending").rglob("*.md"))) == 4
