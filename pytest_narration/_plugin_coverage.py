@@ -15,11 +15,11 @@ import pytest
 from ._plugin_options import CoverageSettings, coverage_settings
 from ._plugin_receiver import ATTRIBUTE, attach, receive
 from ._plugin_session import Session, session_of
-from .coverage.call_sites import locate
 from .coverage.capabilities import detect
 from .coverage.collector import Collector
 from .coverage.data import SESSION, CoverageData
 from .coverage.gate import Judged, judge
+from .coverage.locations import locate
 from .coverage.report import TERMINAL, terminal_lines, write
 from .coverage.results import Results, analyse
 from .errors import ConfigurationError, CoverageDataError, NarrationError

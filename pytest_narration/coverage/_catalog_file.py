@@ -14,7 +14,9 @@ from typing import Any
 from ..errors import CatalogError
 from .catalog import Catalog, Group, Hop, Point, duplicates
 
-__all__ = ["read"]
+__all__ = ["parse", "read", "text_of"]
+
+_TOML_LINE = re.compile(r"at line (\d+)")
 
 
 def read(path: Path) -> Catalog:
@@ -22,16 +24,39 @@ def read(path: Path) -> Catalog:
 
     :raises CatalogError: with one line per finding, ``file:line: entry: what is wrong``.
     """
+    return parse(text_of(path), path)
+
+
+def text_of(path: Path) -> str:
+    """Return a catalog's text with the line ends it has, without a byte order mark.
+
+    :raises CatalogError: it cannot be read, or is not UTF-8.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except OSError as error:
         raise CatalogError(f"catalog {path} cannot be read: {error.strerror}") from error
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise CatalogError(f"catalog {path} is not UTF-8: {error.reason}") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        raise CatalogError(f"{path}:{line}: the catalog is not UTF-8: {error.reason}") from error
+
+
+def parse(text: str, path: Path) -> Catalog:
+    """Read a catalog's text.
+
+    :param path: where the text is from: what messages name and call sites are relative to.
+    :raises CatalogError: with one line per finding, ``file:line: entry: what is wrong``.
+    """
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise CatalogError(f"catalog {path} is not TOML: {error}") from error
+        found = _TOML_LINE.search(str(error))
+        line = found[1] if found else text.count("\n") + 1
+        raise CatalogError(f"{path}:{line}: the catalog is not TOML: {error}") from error
+    except RecursionError as error:
+        raise CatalogError(f"{path}:1: the catalog is not TOML: nested too deeply") from error
     lines = _Lines(text)
     problems = _schema_problems(document, path, lines) or _contradictions(document, path, lines)
     if problems:
@@ -159,6 +184,7 @@ def _build(document: dict[str, Any], path: Path, lines: _Lines) -> Catalog:
         hops=tuple(Hop(hop["from"], hop["to"]) for hop in document.get("hops", ())),
         capabilities=document.get("capabilities", {}),
         name=system.get("name", ""),
+        root=root,
         paths=(path,),
     )
 
@@ -167,7 +193,8 @@ class _Lines:
     """Finds the line of an entry; ``tomllib`` keeps no positions."""
 
     def __init__(self, text: str) -> None:
-        self._lines = text.splitlines()
+        # Not splitlines(): TOML ends a line at LF only, and texts may hold other separators.
+        self._lines = text.split("\n")
 
     def of(self, where: list[str | int]) -> int:
         """Return the line, from 1, of a JSON path; of the closest entry around it if unsure."""

@@ -1,27 +1,29 @@
-"""Python source -> the places that narrate or log, and the line of each declared point.
+"""Python source -> the places that narrate or log, with their words, and which service they are of.
 
-Reports show where a missing point would have been emitted, LCOV and Cobertura need lines, and
-``narration catalog scan`` and ``check`` compare source and catalog. Nothing is imported or run:
-the source is only parsed.
+``narration catalog scan`` and ``check`` compare them with a catalog, and ``locations`` finds the
+lines of declared points among them. Nothing is imported or run: the source is only parsed.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..formats.actions import action_of
-from .catalog import Catalog, Point
+from .call_texts import has_placeholder, has_words, template_of
+from .catalog import ANYONE
+from .source import Module, PassOver, modules, parse
 
-__all__ = ["CallSite", "Location", "locate", "scan_source", "scan_tree", "services_in"]
+__all__ = ["CallSite", "scan_module", "scan_source", "scan_tree", "services_in"]
 
 _LEVELS = {
     "trace": "trace",
     "debug": "debug",
     "info": "info",
     "msg": "info",
+    "success": "info",
     "warning": "warn",
     "warn": "warn",
     "error": "error",
@@ -29,7 +31,9 @@ _LEVELS = {
     "critical": "fatal",
     "fatal": "fatal",
 }
-_LOGGERS = ("log", "logger", "logging", "structlog")
+_LOGGERS = ("log", "logging", "structlog")
+_FACTORIES = ("get_logger", "getLogger", "getChild")
+_DERIVING = ("bind", "opt", "new", "try_unbind", "unbind", "patch", "contextualize")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,117 +45,55 @@ class CallSite:
     kind: str
     """``"narrate"`` or ``"log"``."""
     action: str
-    """The first argument of ``narrate``; for a logger what its reader makes of the words."""
+    """The first argument of ``narrate``; for a logger what its reader makes of the words, or
+    ``"*"`` when that depends on the values among them."""
     text: str
-    """The template; an f-string is given back with its expressions in braces."""
+    """The template; values that an expression puts into it are placeholders."""
     actor: str | None = None
     level: str = "info"
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A line of source."""
-
-    path: Path
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.path.as_posix()}:{self.line}"
-
-
-def scan_source(source: str, path: Path) -> list[CallSite]:
+def scan_source(source: bytes | str, path: Path) -> list[CallSite]:
     """Return the call sites of one module, in order of lines.
 
-    :raises SyntaxError: the source is not Python of this interpreter's version.
+    :raises CatalogError: the source is not Python of this interpreter's version.
     """
-    visitor = _Visitor(path)
-    visitor.visit(ast.parse(source, filename=str(path)))
+    return scan_module(Module(path, parse(source, path)))
+
+
+def scan_module(module: Module) -> list[CallSite]:
+    """Return the call sites of one parsed module, in order of lines."""
+    visitor = _Visitor(module.path, _logger_names(module.tree))
+    visitor.visit(module.tree)
     return sorted(visitor.found, key=lambda site: (site.line, site.text))
+
+
+def scan_tree(root: Path, pass_over: PassOver | None = None) -> Iterator[CallSite]:
+    """Yield the call sites of a file or of every ``.py`` file below a folder.
+
+    :param pass_over: is told of each file that cannot be read or parsed.
+    """
+    for module in modules(root, pass_over):
+        yield from scan_module(module)
 
 
 def services_in(root: Path) -> dict[Path, str]:
     """Return ``{file: service}`` for each ``configure("service", …)`` below a folder."""
     found: dict[Path, str] = {}
-    for file in _python_files(root):
-        try:
-            tree = ast.parse(file.read_text(encoding="utf-8"))
-        except (SyntaxError, UnicodeDecodeError):
-            continue
-        for node in ast.walk(tree):
+    for module in modules(root):
+        for node in ast.walk(module.tree):
             if isinstance(node, ast.Call) and _last_name(node.func) == "configure" and node.args:
-                name = _text(node.args[0])
-                if name and "{" not in name:
-                    found.setdefault(file, name)
+                name = template_of(node.args[0])
+                if name and not has_placeholder(name):
+                    found.setdefault(module.path, name)
     return found
-
-
-def scan_tree(root: Path) -> Iterator[CallSite]:
-    """Yield the call sites of a file or of every ``.py`` file below a folder.
-
-    Hidden folders, virtual environments and files that do not parse are passed over.
-    """
-    for file in _python_files(root):
-        try:
-            yield from scan_source(file.read_text(encoding="utf-8"), file)
-        except (SyntaxError, UnicodeDecodeError):
-            continue
-
-
-def locate(catalog: Catalog, *, base: Path | None = None) -> dict[str, Location]:
-    """Return ``{point id: Location}`` for each point whose ``call_site`` leads to a line.
-
-    The line is that of ``narrate(action, template)``; where the template reaches the call through
-    a variable, that of the template's literal. Paths are relative to ``base``, the current folder
-    unless told otherwise, when they lie below it.
-    """
-    base = (base or Path.cwd()).resolve()
-    scans: dict[Path, _Scan] = {}
-    found = {}
-    for point in catalog.points:
-        if not point.call_site:
-            continue
-        name, fixed = _split(point.call_site)
-        path = (point.root / name).resolve()
-        if path not in scans:
-            scans[path] = _Scan(path)
-        location = scans[path].find(point) or (
-            Location(path, fixed) if fixed and path.is_file() else None
-        )
-        if location:
-            found[point.id] = Location(_relative(location.path, base), location.line)
-    return found
-
-
-class _Scan:
-    """The call sites and string literals of a file or folder, read once."""
-
-    def __init__(self, root: Path) -> None:
-        self._sites: dict[tuple[str, str], list[CallSite]] = {}
-        self._literals: dict[str, Location] = {}
-        for file in _python_files(root):
-            try:
-                source = file.read_text(encoding="utf-8")
-                tree = ast.parse(source)
-            except (SyntaxError, UnicodeDecodeError):
-                continue
-            for site in scan_source(source, file):
-                self._sites.setdefault((site.action, site.text), []).append(site)
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    self._literals.setdefault(node.value, Location(file, node.lineno))
-
-    def find(self, point: Point) -> Location | None:
-        sites = self._sites.get((point.action, point.text), ())
-        best = max(sites, key=lambda site: (site.actor == point.actor, -site.line), default=None)
-        if best:
-            return Location(best.path, best.line)
-        return self._literals.get(point.text)
 
 
 class _Visitor(ast.NodeVisitor):
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, loggers: frozenset[str]) -> None:
         self.found: list[CallSite] = []
         self._path = path
+        self._loggers = loggers
 
     def visit_Call(self, node: ast.Call) -> None:
         site = self._narrate(node) or self._log(node)
@@ -162,10 +104,10 @@ class _Visitor(ast.NodeVisitor):
     def _narrate(self, node: ast.Call) -> CallSite | None:
         if _last_name(node.func) != "narrate" or len(node.args) < 2:
             return None
-        action, text = _text(node.args[0]), _text(node.args[1])
-        if action is None or text is None:
+        action, text = template_of(node.args[0]), template_of(node.args[1])
+        if not action or not text:
             return None
-        keywords = {k.arg: _text(k.value) for k in node.keywords if k.arg}
+        keywords = {k.arg: template_of(k.value) for k in node.keywords if k.arg}
         return CallSite(
             self._path,
             node.lineno,
@@ -177,33 +119,46 @@ class _Visitor(ast.NodeVisitor):
         )
 
     def _log(self, node: ast.Call) -> CallSite | None:
-        if not isinstance(node.func, ast.Attribute) or node.func.attr not in _LEVELS:
+        if not isinstance(node.func, ast.Attribute) or not self._is_logger(node.func.value):
             return None
-        receiver = _last_name(node.func.value)
-        if receiver is None or receiver.lower().rpartition("_")[2] not in _LOGGERS:
+        level, arguments = _LEVELS.get(node.func.attr), node.args
+        if node.func.attr == "log" and arguments:  # logger.log(logging.INFO, "words")
+            named = _last_name(arguments[0]) or template_of(arguments[0]) or ""
+            level, arguments = _LEVELS.get(named.lower(), "info"), arguments[1:]
+        text = template_of(arguments[0], arguments[1:]) if level and arguments else None
+        if level is None or not text or not has_words(text):
             return None
-        text = _text(node.args[0]) if node.args else None
-        if text is None:
-            return None
-        action = action_of(text)
+        # What a reader calls it depends on the text with its values, which source does not show.
+        action = ANYONE if has_placeholder(text) else action_of(text)
         if not action:
             return None
-        level = _LEVELS[node.func.attr]
         return CallSite(self._path, node.lineno, "log", action, text, level=level)
 
+    def _is_logger(self, node: ast.expr) -> bool:
+        name = _last_name(node)
+        if name is None:
+            return False
+        lower = name.lower()
+        return (
+            name in self._loggers
+            or lower.endswith("logger")
+            or lower.rpartition("_")[2] in _LOGGERS
+        )
 
-def _text(node: ast.expr) -> str | None:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    if isinstance(node, ast.JoinedStr):
-        parts = []
-        for part in node.values:
-            if isinstance(part, ast.FormattedValue):
-                parts.append("{" + ast.unparse(part.value).rpartition(".")[2] + "}")
-            elif isinstance(part, ast.Constant):
-                parts.append(str(part.value))
-        return "".join(parts)
-    return None
+
+def _logger_names(tree: ast.Module) -> frozenset[str]:
+    """Return the names that a module gives to loggers it gets: ``L = structlog.get_logger()``."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            targets, value = node.targets, node.value
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            targets, value = [node.target], node.value
+        else:
+            continue
+        if isinstance(value, ast.Call) and _last_name(value.func) in _FACTORIES:
+            names |= {name for target in targets if (name := _last_name(target))}
+    return frozenset(names)
 
 
 def _last_name(node: ast.expr) -> str | None:
@@ -216,26 +171,6 @@ def _last_name(node: ast.expr) -> str | None:
 
 def _bound(node: ast.Call) -> str | None:
     assert isinstance(node.func, ast.Attribute)
-    if node.func.attr in ("get_logger", "getLogger"):
+    if node.func.attr in _FACTORIES:
         return "logger"
-    return _last_name(node.func.value) if node.func.attr in ("bind", "opt", "new") else None
-
-
-def _python_files(root: Path) -> Iterable[Path]:
-    if root.is_file():
-        return [root]
-    skipped = ("node_modules", "__pycache__", "site-packages", "venv", "build", "dist")
-    return sorted(
-        file
-        for file in root.rglob("*.py")
-        if not any(p.startswith(".") or p in skipped for p in file.relative_to(root).parts)
-    )
-
-
-def _split(call_site: str) -> tuple[str, int]:
-    path, colon, line = call_site.rpartition(":")
-    return (path, int(line)) if colon and line.isdecimal() else (call_site, 0)
-
-
-def _relative(path: Path, base: Path) -> Path:
-    return path.relative_to(base) if path.is_relative_to(base) else path
+    return _last_name(node.func.value) if node.func.attr in _DERIVING else None

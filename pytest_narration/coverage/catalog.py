@@ -20,7 +20,7 @@ REACHES = ("request", "error", "lifecycle", "device")
 """What it takes to reach a point: a request, a failure, a start or stop, certain hardware."""
 
 ANYONE = "*"
-"""Stands for any actor: foreign loggers name theirs in ways that source does not show."""
+"""Stands for any actor or action: what foreign loggers call them, source does not always show."""
 
 
 class Signature(NamedTuple):
@@ -106,6 +106,8 @@ class Catalog:
     capabilities: Mapping[str, bool] = field(default_factory=dict)
     """Capabilities that a catalog states instead of leaving them to detection."""
     name: str = ""
+    root: Path = Path()
+    """Folder that call sites are written relative to; of several catalogs, that of the first."""
     paths: tuple[Path, ...] = ()
     _exact: dict[Signature, Point] = field(default_factory=dict, repr=False, compare=False)
     _loose: dict[tuple[str, str, str], list[tuple[re.Pattern[str], Point]]] = field(
@@ -162,6 +164,7 @@ class Catalog:
             groups=groups,
             hops=tuple(dict.fromkeys(hop for catalog in merged for hop in catalog.hops)),
             capabilities={k: v for catalog in merged for k, v in catalog.capabilities.items()},
+            root=next((catalog.root for catalog in merged), Path()),
             name=" + ".join(dict.fromkeys(c.name for c in merged if c.name)),
             paths=tuple(path for catalog in merged for path in catalog.paths),
         )
@@ -190,38 +193,53 @@ class Catalog:
     ) -> Point | None:
         """Return the point that an event belongs to, ``None`` when none declares it.
 
-        A template is compared as it is; without one the text is matched against the templates
-        and patterns of (service, actor, action).
+        A template is compared as it is; without one, or with one that is the text itself because
+        the caller had filled it in before, the text is matched against the templates and patterns
+        of (service, actor, action).
         """
         if template:
             found = self._stated(Signature(service, actor, action, template))
             if found:
                 return found
-        return self._by_text(Signature(service, actor, action, human), loose=not template)
+        is_loose = not template or template == human
+        return self._by_text(Signature(service, actor, action, human), loose=is_loose)
 
     def _stated(self, signature: Signature) -> Point | None:
-        found: Point | None = self._exact.get(signature)
-        if found is None:
-            service, _, action, text = signature
-            found = self._exact.get(Signature(service, ANYONE, action, text))
-        return found
+        service, actor, action, text = signature
+        for who, what in _namings(actor, action):
+            found = self._exact.get(Signature(service, who, what, text))
+            if found is not None:
+                return found
+        return None
 
     def _by_text(self, signature: Signature, *, loose: bool) -> Point | None:
-        service, actor, action, _ = signature
-        for who in (actor, ANYONE):
-            for expression, point in self._loose.get((service, who, action), ()):
-                if (loose or point.pattern) and expression.fullmatch(signature.text):
+        service, actor, action, text = signature
+        for who, what in _namings(actor, action):
+            for expression, point in self._loose.get((service, who, what), ()):
+                if (loose or point.pattern) and expression.fullmatch(text):
                     return point
         return None
+
+
+def _namings(actor: str, action: str) -> tuple[tuple[str, str], ...]:
+    """Return who and what a point may call them, the most exact first."""
+    return (actor, action), (ANYONE, action), (actor, ANYONE), (ANYONE, ANYONE)
 
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 
 
 def template_regex(template: str) -> str:
-    """Return a regular expression for the texts that a template can become."""
-    parts = _PLACEHOLDER.split(template)
-    return ".+?".join(re.escape(part) for part in parts)
+    """Return a regular expression for the texts that a template can become.
+
+    Its time is linear in the text: each literal is taken where it comes first, which leaves the
+    most room for the rest, so the atomic groups lose no match.
+    """
+    first, *rest = (re.escape(part) for part in _PLACEHOLDER.split(template))
+    if not rest:
+        return first
+    *inner, last = rest
+    return first + "".join(f"(?>.+?{literal})" for literal in inner) + f".+{last}"
 
 
 def duplicates(points: Iterable[Point]) -> list[str]:

@@ -19,6 +19,7 @@ _VOLATILE = re.compile(
     r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,}\b|\d+(?:[.:]\d+)*"
 )
 _HUMAN_KEPT = 300
+_HUMAN_READ = 1000
 
 
 class Collector:
@@ -102,8 +103,9 @@ class Collector:
 def signature_of(event: Event, catalog: Catalog) -> Signature:
     """Return what the event is recognised by.
 
-    With a template that is the template. Without one it is the text of the point that declares
-    it, else its own text with ids and numbers replaced by ``{…}``, so that it stays one entry.
+    With a template that is the template. Without one, or with one that the caller had filled in
+    before, it is the text of the point that declares it, else its own text with ids and numbers
+    replaced by ``{…}``, so that it stays one entry.
     """
     service = event.service or ""
     point = catalog.match(
@@ -115,5 +117,7 @@ def signature_of(event: Event, catalog: Catalog) -> Signature:
     )
     if point is not None:
         return point.signature
-    text = event.template or _VOLATILE.sub("{…}", event.human)[:_HUMAN_KEPT]
+    text = event.template or ""
+    if not text or text == event.human:
+        text = _VOLATILE.sub("{…}", event.human[:_HUMAN_READ])[:_HUMAN_KEPT]
     return Signature(service, event.actor, event.action, text)

@@ -192,6 +192,11 @@ class CoverageData:
         """
         try:
             text = path.read_bytes()
+        except FileNotFoundError as error:
+            raise CoverageDataError(
+                f"coverage data {path} cannot be read: {error.strerror}. A run of pytest "
+                "--narration-coverage writes it, in pytest's root directory"
+            ) from error
         except OSError as error:
             raise CoverageDataError(
                 f"coverage data {path} cannot be read: {error.strerror}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,22 @@ from msgspec.structs import replace
 
 from ..errors import CatalogError
 from ..event import Event
-from .call_sites import CallSite, scan_tree, services_in
-from .catalog import ANYONE, Catalog, Signature
+from .call_sites import CallSite, services_in
+from .call_texts import is_met
+from .catalog import ANYONE, Catalog, Point, Signature
 from .collector import signature_of
+from .locations import call_site_of
 
-__all__ = ["Draft", "append", "from_events", "from_source", "new_text"]
+__all__ = [
+    "Draft",
+    "append",
+    "call_site_text",
+    "from_events",
+    "from_source",
+    "is_declared",
+    "is_of",
+    "with_call_sites",
+]
 
 _FAILURES = ("warn", "error", "fatal")
 
@@ -37,17 +48,23 @@ class Draft:
 
 
 def from_source(
-    root: Path, catalog: Catalog, *, base: Path, service: str | None = None
+    sites: Iterable[CallSite],
+    roots: Iterable[Path],
+    catalog: Catalog,
+    *,
+    base: Path,
+    service: str | None = None,
 ) -> list[Draft]:
-    """Return a draft for each call site below ``root`` that no point declares.
+    """Return a draft for each call site that no point declares.
 
+    :param roots: where the sites are from, and the calls that name their services.
     :param base: folder that call sites are written relative to.
     :param service: of all sites; found by ``configure("service")`` near them otherwise.
     :raises CatalogError: a site's service is unknown.
     """
-    services = services_in(root)
+    services = {} if service else {k: v for root in roots for k, v in services_in(root).items()}
     drafts: dict[Signature, Draft] = {}
-    for site in scan_tree(root):
+    for site in sites:
         if is_declared(site, catalog):
             continue
         owner = service or _nearest(site.path, services)
@@ -58,24 +75,50 @@ def from_source(
             )
         actor = site.actor or (ANYONE if site.kind == "log" else owner)
         signature = Signature(owner, actor, site.action, site.text)
-        where = site.path.resolve()
-        path = where.relative_to(base) if where.is_relative_to(base) else where
-        draft = Draft(signature, level=site.level, call_site=path.as_posix())
+        draft = Draft(signature, level=site.level, call_site=call_site_text(site, base))
         drafts.setdefault(signature, draft)
     return list(drafts.values())
 
 
+def call_site_text(site: CallSite, base: Path) -> str:
+    """Return a site's path as a catalog writes it, relative to ``base`` when it is below it."""
+    path = site.path.resolve()
+    return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
+
+
 def is_declared(site: CallSite, catalog: Catalog) -> bool:
-    """Whether a point has the site's action and words, whichever its service and actor."""
-    return any(p.action == site.action and p.text == site.text for p in catalog.points)
+    """Whether a point has the site's action and words, whichever its service and actor.
+
+    A pattern that stands for the site's words cannot be compared with them; one that a person
+    wrote for the site's action and file is taken to be it.
+    """
+    return any(is_of(point, site) for point in catalog.points)
+
+
+def is_of(point: Point, site: CallSite) -> bool:
+    """Whether a point stands for the call site, as far as source shows."""
+    if ANYONE not in (point.action, site.action) and point.action != site.action:
+        return False
+    if point.pattern is None:
+        return point.human == site.text
+    if is_met(point.pattern, site.text):
+        return True
+    is_same_file = point.call_site and site.path.resolve() == call_site_of(point)[0]
+    return bool(is_same_file) and point.action == site.action != ANYONE
 
 
 def from_events(
-    events: Iterable[tuple[Event, str]], catalog: Catalog, *, service: str | None = None
+    events: Iterable[tuple[Event, str]],
+    catalog: Catalog,
+    *,
+    service: str | None = None,
+    leave_out: Callable[[Event], None] = lambda event: None,
 ) -> list[Draft]:
     """Return a draft for each signature among ``(event, channel)`` that no point declares.
 
     Ids that every event of a signature carried are required of it.
+
+    :param leave_out: is told of each event that says nothing a point could be recognised by.
     """
     channels: dict[Signature, set[str]] = {}
     ids: dict[Signature, set[str]] = {}
@@ -87,6 +130,9 @@ def from_events(
         if not signature.service:
             raise CatalogError(f"an event names no service: {event.human!r}; give --service NAME")
         if catalog.of_signature(signature):
+            continue
+        if not (signature.action and signature.text):
+            leave_out(event)
             continue
         signature = signature._replace(text=_numbered(signature.text))
         channels.setdefault(signature, set()).add(channel)
@@ -111,30 +157,34 @@ def _numbered(text: str) -> str:
 
 def append(text: str, catalog: Catalog, drafts: Sequence[Draft]) -> str:
     """Return a catalog's text with the drafts added at its end."""
-    groups = {group.service: name for name, group in catalog.groups.items()}
+    groups = {group.service: name for name, group in reversed(list(catalog.groups.items()))}
+    names = set(catalog.groups)
     taken = {point.id for point in catalog.points}
-    parts = [text.rstrip("\n")] if text.strip() else ["catalog = 1"]
+    parts = [text.rstrip()] if text.strip() else ["catalog = 1"]
     for service in dict.fromkeys(draft.signature.service for draft in drafts):
         if service not in groups:
-            groups[service] = _slug(service)
+            groups[service] = _free(_slug(service), names)
             parts.append(f"[groups.{groups[service]}]\nservice = {_quoted(service)}")
     parts += [_entry(draft, groups[draft.signature.service], taken) for draft in drafts]
-    return "\n\n".join(parts) + "\n"
+    whole = "\n\n".join(parts) + "\n"
+    return whole.replace("\r\n", "\n").replace("\n", "\r\n") if "\r\n" in text else whole
 
 
-def new_text(text: str, catalog: Catalog, sites: Mapping[str, str]) -> str:
-    """Return a catalog's text with missing call sites, ``{point id: path}``, filled in."""
-    lines = text.splitlines()
+def with_call_sites(text: str, catalog: Catalog, sites: Mapping[str, str]) -> str:
+    """Return a catalog's text with missing call sites, ``{point id: path}``, filled in.
+
+    Each comes first in its ``[[points]]`` table: wherever else the table ends, nothing that may
+    follow there, a value over many lines or a comment, is torn apart.
+    """
+    lines = text.split("\n")
     entries = {point.id: int(point.where.rpartition(":")[2]) for point in catalog.points}
     # From the end, so that the line numbers above stay right.
     for point_id in sorted(sites, key=lambda point_id: -entries[point_id]):
-        header = entries[point_id] - 1
-        if re.match(r"\s*\[\[", lines[header]):
-            last = header
-            while last + 1 < len(lines) and lines[last + 1].strip():
-                last += 1
-            lines.insert(last + 1, f"call_site = {_quoted(sites[point_id])}")
-    return "\n".join(lines) + "\n"
+        header = entries[point_id]
+        if re.match(r"\s*\[\[", lines[header - 1]):
+            end = "\r" if lines[header - 1].endswith("\r") else ""
+            lines.insert(header, f"call_site = {_quoted(sites[point_id])}{end}")
+    return "\n".join(lines)
 
 
 def _entry(draft: Draft, group: str, taken: set[str]) -> str:
@@ -158,9 +208,15 @@ def _entry(draft: Draft, group: str, taken: set[str]) -> str:
 
 
 def _new_id(group: str, action: str, text: str, taken: set[str]) -> str:
-    wanted = f"{group}.{_slug(action)}"
-    if wanted in taken:
-        wanted = f"{wanted}.{_slug(text)[:40].strip('-')}"
+    words = _slug(text)[:40].strip("-")
+    wanted = f"{group}.{words if action == ANYONE else _slug(action)}"
+    if wanted in taken and action != ANYONE:
+        wanted = f"{wanted}.{words}"
+    return _free(wanted, taken)
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    """Return the name, numbered when it is taken already, and take it."""
     found, number = wanted, 2
     while found in taken:
         found, number = f"{wanted}-{number}", number + 1

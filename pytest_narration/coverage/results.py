@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .call_sites import Location
 from .catalog import REACHES, Catalog, Group, Hop, Point, Signature
 from .data import CoverageData, Evidence
 from .gate import Figure
+from .locations import Location
 
 __all__ = ["ChannelSeen", "GroupResult", "PointResult", "Results", "analyse"]
 

@@ -67,9 +67,8 @@ class Observed:
                 f'the catalog has no point "{point_id}"; points are: {", ".join(known)}'
             ) from None
         expression = point.pattern or template_regex(point.human)
-        found: dict[str, Any] = {"service": point.service, "action": point.action}
-        if point.actor != ANYONE:
-            found["actor"] = point.actor
+        found: dict[str, Any] = {"service": point.service}
+        found |= {n: v for n in ("actor", "action") if (v := getattr(point, n)) != ANYONE}
         return found | {"human": regex(rf"(?s)\A(?:{expression})\Z")}
 
     def pattern(self, described: Selection, **more: Any) -> Pattern:

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import CatalogError
 from ...event import Event
-from ..call_sites import scan_tree
+from .._catalog_file import parse, text_of
+from ..call_sites import CallSite, scan_tree
+from ..captures import captured, field_map
 from ..catalog import Catalog
 from ..data import CoverageData
-from ..drafts import Draft, append, from_events, from_source, new_text
-from ..drift import drift, place
-from .saved import DATA_FILE
+from ..drafts import (
+    Draft,
+    append,
+    call_site_text,
+    from_events,
+    from_source,
+    is_of,
+    with_call_sites,
+)
+from ..drift import drift
+from ..locations import Location
+from .saved import data_file
 
 __all__ = ["configure", "run"]
 
@@ -51,7 +63,7 @@ def configure(parser: ArgumentParser) -> None:
         help="report drift: exit with 1 when catalog, source and events do not fit together",
     )
     check.add_argument("source", nargs="*", type=Path, metavar="PATH", help="source to compare")
-    check.add_argument("--data", type=Path, metavar="FILE", help=f"default: {DATA_FILE} if any")
+    check.add_argument("--data", type=Path, metavar="FILE", help=f"default: {data_file()} if any")
     for command in (scan, learn, check):
         command.add_argument(
             "--catalog",
@@ -74,31 +86,46 @@ def run(arguments: Namespace) -> int:
 
 def _scan(arguments: Namespace) -> int:
     text, catalog = _existing(arguments.catalog)
-    base = arguments.catalog.resolve().parent
-    if catalog.points:
-        base = catalog.points[0].root.resolve()
-    sites = _missing_sites(arguments.source, catalog, base)
-    text = new_text(text, catalog, sites) if sites else text
-    drafts: list[Draft] = []
-    for root in arguments.source:
-        drafts += from_source(root, catalog, base=base, service=arguments.service)
-    return _write(arguments.catalog, text, catalog, drafts, filled=len(sites))
+    base = catalog.root.resolve() if text else arguments.catalog.resolve().parent
+    sites = [site for root in arguments.source for site in scan_tree(root, _left_out)]
+    filled = _missing_sites(sites, catalog, base)
+    drafts = from_source(sites, arguments.source, catalog, base=base, service=arguments.service)
+    text = with_call_sites(text, catalog, filled)
+    return _write(arguments.catalog, text, catalog, drafts, filled=len(filled))
 
 
 def _learn(arguments: Namespace) -> int:
     text, catalog = _existing(arguments.catalog)
-    events = ((event, arguments.channel) for path in arguments.capture for event in _events(path))
-    drafts = from_events(events, catalog, service=arguments.service)
+    fields = field_map(arguments.catalog.resolve().parent)
+    unusable: Counter[str] = Counter()
+
+    def events() -> Iterator[tuple[Event, str]]:
+        for path in arguments.capture:
+            for event in captured(path, fields, lambda: unusable.update(["not an event"])):
+                yield event, arguments.channel
+
+    drafts = from_events(
+        events(),
+        catalog,
+        service=arguments.service,
+        leave_out=lambda event: unusable.update(["without words"]),
+    )
+    if unusable:
+        counts = ", ".join(f"{count} {why}" for why, count in sorted(unusable.items()))
+        _report(f"lines left out: {counts}")
     return _write(arguments.catalog, text, catalog, drafts)
 
 
 def _check(arguments: Namespace) -> int:
     catalog = Catalog.load(arguments.catalog)
-    path = arguments.data or DATA_FILE
-    data = CoverageData.read(path) if arguments.data or path.exists() else CoverageData()
-    found = drift(catalog, arguments.source, data)
+    path = arguments.data or data_file()
+    has_data = arguments.data is not None or path.exists()
+    data = CoverageData.read(path) if has_data else CoverageData()
+    sites = [site for root in arguments.source for site in scan_tree(root, _left_out)]
+    found = drift(catalog, sites, data)
     for site in found.undeclared_sites:
-        _say(f"{place(site)}: narrate({site.action!r}, {site.text!r}) is declared by no point")
+        where = Location(site.path, site.line)
+        _say(f"{where}: narrate({site.action!r}, {site.text!r}) is declared by no point")
     for signature in found.undeclared_events:
         who = f"{signature.service}: {signature.actor} {signature.action}"
         _say(f"{path}: {who} “{signature.text}” was seen and is declared by no point")
@@ -106,6 +133,10 @@ def _check(arguments: Namespace) -> int:
         _say(f"{point.where}: point {point.id!r} is in no line of {point.call_site}")
     if not found:
         _say(f"{arguments.catalog}: {len(catalog.points)} points, no drift")
+    if not arguments.source:
+        _report("not compared with source: no PATH was given")
+    if not data:
+        _report(f"not compared with events: none in {path}; pytest --narration-coverage saves them")
     return 1 if found else 0
 
 
@@ -113,48 +144,46 @@ def _existing(path: Path) -> tuple[str, Catalog]:
     # A shell that redirects our output to the catalog makes it, empty, before we start.
     if not path.exists() or (path.is_file() and not path.read_bytes().strip()):
         return "", Catalog()
-    return path.read_text(encoding="utf-8"), Catalog.load(path)
+    text = text_of(path)
+    return text, parse(text, path)
 
 
-def _missing_sites(source: list[Path], catalog: Catalog, base: Path) -> dict[str, str]:
+def _missing_sites(sites: list[CallSite], catalog: Catalog, base: Path) -> dict[str, str]:
     """Return ``{point id: path}`` for points without a call site that the source contains."""
-    sites = {(s.action, s.text): s.path.resolve() for root in source for s in scan_tree(root)}
     found = {}
     for point in catalog.points:
-        path = sites.get((point.action, point.text))
-        if path is not None and point.call_site is None:
-            shown = path.relative_to(base) if path.is_relative_to(base) else path
-            found[point.id] = shown.as_posix()
+        site = next((s for s in sites if point.human and is_of(point, s)), None)
+        if site is not None and point.call_site is None:
+            found[point.id] = call_site_text(site, base)
     return found
-
-
-def _events(path: Path) -> Iterator[Event]:
-    from ...formats import Batch, reader
-
-    feed = reader(source=str(path))
-    try:
-        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise CatalogError(f"capture {path} cannot be read: {error.strerror}") from error
-    for decoded in (*feed.feed(content), *feed.finish()):
-        if isinstance(decoded, Event):
-            yield decoded
-        elif isinstance(decoded, Batch):
-            yield from decoded.events
 
 
 def _write(path: Path, text: str, catalog: Catalog, drafts: list[Draft], *, filled: int = 0) -> int:
     if not drafts and not filled:
         _report(f"{path}: nothing to add, {len(catalog.points)} points stay as they are")
         return 0
-    path.write_text(append(text, catalog, drafts) if drafts else text, encoding="utf-8")
-    # What was written must be readable: a mistake of ours is found here and not in the next run.
-    total = len(Catalog.load(path).points)
+    text = append(text, catalog, drafts) if drafts else text
+    try:
+        total = len(parse(text, path).points)
+    except CatalogError as error:
+        raise CatalogError(
+            f"{path} stays as it was: what is to be added does not fit in. It is tables "
+            "[groups.NAME] and [[points]]; does the catalog write `groups` or `points` in another "
+            f"way?\n{error}"
+        ) from error
+    try:
+        path.write_bytes(text.encode())
+    except OSError as error:
+        raise CatalogError(f"catalog {path} cannot be written: {error.strerror}") from error
     added = f"{len(drafts)} points added" + (f", {filled} call sites filled in" if filled else "")
     _report(
         f"{path}: {added}, {total} points in all; read it over: ids, channels and reach are guesses"
     )
     return 0
+
+
+def _left_out(path: Path, why: str) -> None:
+    _report(f"{path} is left out: {why}")
 
 
 def _report(text: str) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
 from pathlib import Path
 
 from ...errors import CoverageDataError
 from ..data import CoverageData
-from .saved import DATA_FILE
+from .saved import data_file
 
 __all__ = ["configure", "run"]
 
@@ -24,12 +25,12 @@ def configure(parser: ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="FILE",
-        help=f"data files, or folders of {DATA_FILE}.* (default: those of the current folder)",
+        help=f"data files, or folders to search for them (default: {data_file()}.*)",
     )
     parser.add_argument(
         "--output",
         type=Path,
-        default=DATA_FILE,
+        default=data_file(),
         metavar="FILE",
         help="where the result goes (default: %(default)s)",
     )
@@ -40,21 +41,30 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Merge and write; return 0."""
-    files = [file for path in arguments.files or [Path()] for file in _files(path)]
+    whole = data_file()
+    files = [f for path in arguments.files for f in (_below(path) if path.is_dir() else [path])]
+    if not arguments.files:
+        files = _shards(whole.parent.glob(f"{whole.name}.*"))
     if not files:
+        where = ", ".join(map(str, arguments.files)) or f"{whole}.*"
         raise CoverageDataError(
-            f"nothing to combine: no {DATA_FILE}.* here. Give each shard a file of its own with "
-            "NARRATION_COVERAGE_FILE=.narration-coverage.SHARD, or name the files"
+            f"nothing to combine: no coverage data in {where}. Give each shard a file of its own "
+            "with NARRATION_COVERAGE_FILE=.narration-coverage.SHARD, or name the files"
         )
     if arguments.append and arguments.output.exists():
         files.append(arguments.output)
     data = CoverageData.merged(CoverageData.read(file) for file in files)
     data.save(arguments.output)
-    sys.stdout.write(f"Combined {len(files)} files into {arguments.output}\n")
+    names = ", ".join(map(str, files))
+    sys.stdout.write(f"Combined {len(files)} files into {arguments.output}: {names}\n")
     return 0
 
 
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    return sorted(f for f in path.glob(f"{DATA_FILE}.*") if not f.name.endswith(".tmp"))
+def _below(folder: Path) -> list[Path]:
+    """Return the data files of a folder and of those in it, as artifacts of CI jobs arrive."""
+    name = data_file().name
+    return _shards((*folder.rglob(name), *folder.rglob(f"{name}.*")))
+
+
+def _shards(found: Iterable[Path]) -> list[Path]:
+    return sorted(f for f in found if f.is_file() and not f.name.endswith(".tmp"))

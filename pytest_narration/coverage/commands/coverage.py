@@ -6,8 +6,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
-from ..drift import Added, added_since
-from ..drift import place as site_place
+from ..changes import Added, added_since
+from ..locations import Location
 from ..report.term import place
 from . import saved
 
@@ -48,4 +48,7 @@ def _lines(added: Added, base: str) -> Iterator[str]:
         if result.state == "excluded":
             yield f"  excluded: {result.point.id}: {result.why}"
     for site in added.sites:
-        yield f"  in no catalog: narrate({site.action!r}, {site.text!r}) {site_place(site)}"
+        where = Location(site.path, site.line)
+        yield f"  in no catalog: narrate({site.action!r}, {site.text!r}) {where}"
+    for note in added.notes:
+        yield f"  note: {note}"

@@ -6,8 +6,8 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from ..call_sites import locate
 from ..gate import judge, parse_gates
+from ..locations import locate
 from ..report import FORMATS, TERMINAL, parse_request, terminal_lines, write
 from ..results import analyse
 from . import saved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from ...errors import CatalogError
 from ..catalog import Catalog
 from ..data import CoverageData
 
-__all__ = ["add_arguments", "load"]
+__all__ = ["add_arguments", "data_file", "load"]
 
-DATA_FILE = Path(".narration-coverage")
+
+def data_file() -> Path:
+    """Return where a run saves its data, unless the project's ini file says otherwise."""
+    return Path(os.environ.get("NARRATION_COVERAGE_FILE") or ".narration-coverage")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -19,7 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         type=Path,
-        default=DATA_FILE,
+        default=data_file(),
         metavar="FILE",
         help="coverage data of a run (default: %(default)s)",
     )
@@ -38,13 +42,20 @@ def load(arguments: Namespace) -> tuple[Catalog, CoverageData]:
     :raises NarrationError: a file is missing or wrong.
     """
     data = CoverageData.read(arguments.data)
-    paths = arguments.catalog
-    if not paths:
-        # The run wrote them relative to its root, where it put the data file too.
-        paths = [_short(arguments.data.parent / name) for name in sorted(data.catalogs)]
+    paths = arguments.catalog or [_found(n, arguments.data) for n in sorted(data.catalogs)]
     if not paths:
         raise CatalogError(f"{arguments.data} names no catalog; give --catalog FILE")
     return Catalog.load(*paths), data
+
+
+def _found(name: str, data: Path) -> Path:
+    """Return the catalog of that name, which the run wrote relative to its root.
+
+    The root is the folder of the data file, one above it, or the current folder, to which shards
+    were brought from elsewhere.
+    """
+    folders = (data.parent, Path(), *data.resolve().parents)
+    return _short(next((f / name for f in folders if (f / name).is_file()), data.parent / name))
 
 
 def _short(path: Path) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_narration.coverage.catalog import Catalog
+from pytest_narration.coverage.collector import Collector
 from pytest_narration.event import Event
 
 SHOP = """\
@@ -100,3 +101,13 @@ def started(**fields: Any) -> Event:
         "human": "Starting on port 80",
     }
     return Event(**(values | fields))
+
+
+def save(path: Path, *events: Event) -> None:
+    """Save coverage data of the events, seen by one test, beside the shop's catalog."""
+    collector = Collector(shop(Path()))
+    for event in events:
+        collector.add(event, context="test_a")
+    data = collector.take()
+    data.catalogs = {"narration.toml"}
+    data.save(path)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_narration.coverage.call_sites import locate, scan_source, scan_tree
+import pytest
+
+from pytest_narration.coverage.call_sites import scan_source, scan_tree
+from pytest_narration.coverage.locations import locate
 
 from .samples import SHOP, shop
 
@@ -36,11 +39,69 @@ def test_calls_that_narrate_or_log_are_found_with_their_words() -> None:
     assert [(s.line, s.kind, s.action, s.text, s.level) for s in sites] == [
         (5, "narrate", "startup", "Starting on port {port}", "info"),
         (8, "narrate", "checkout", "Checked out {items} items", "warn"),
-        (14, "log", "slow", "slow {count}", "warn"),
+        (14, "log", "*", "slow {count}", "warn"),
         (15, "log", "bound", "bound", "info"),
         (16, "log", "broken", "broken", "error"),
     ]
     assert sites[0].actor == "cart"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("L = structlog.get_logger()\nL.info('bought')", ("bought", "bought", "info")),
+        ("class A:\n  out: X = getLogger('x')\n  out.warning('low')", ("low", "low", "warn")),
+        ("applogger.error('broken')", ("broken", "broken", "error")),
+        ("log.log(logging.WARNING, 'low %d', left)", ("*", "low {left}", "warn")),
+        ("logger.success('paid')", ("paid", "paid", "info")),
+        ("logger.info('User %s asked', name)", ("*", "User {name} asked", "info")),
+    ],
+)
+def test_loggers_are_found_by_their_name_and_by_where_they_come_from(
+    source: str, expected: tuple[str, str, str]
+) -> None:
+    (site,) = scan_source(source, Path("cart.py"))
+
+    assert (site.action, site.text, site.level) == expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["log.info(f'{a} {b}')", "log.info('%s', text)", "log.info('%s' % text)", "log.info()"],
+)
+def test_a_log_call_without_words_of_its_own_is_no_site(source: str) -> None:
+    """A point of it would take the events of all others."""
+    assert scan_source(source, Path("cart.py")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b'\xef\xbb\xbfnarrate("a", "r\xc3\xa9sum\xc3\xa9")',
+        b'# coding: latin-1\nnarrate("a", "r\xe9sum\xe9")',
+        b'narrate("a", "r\xc3\xa9sum\xc3\xa9", "\\d")',
+    ],
+)
+def test_source_is_decoded_as_python_does_and_doubtful_escapes_hide_nothing(
+    tmp_path: Path, source: bytes
+) -> None:
+    (tmp_path / "a.py").write_bytes(source)
+
+    assert [site.text for site in scan_tree(tmp_path)] == ["résumé"]
+
+
+def test_a_file_that_cannot_be_read_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "a.py").symlink_to("nowhere")
+    (tmp_path / "b.py").write_text("def :", encoding="utf-8")
+    (tmp_path / "c.py").write_bytes(b"\0")
+    (tmp_path / "d.py").write_text(f"x = {'(' * 500}{')' * 500}", encoding="utf-8")
+    told: dict[str, str] = {}
+
+    assert list(scan_tree(tmp_path, lambda path, why: told.update({path.name: why}))) == []
+
+    assert list(told) == ["a.py", "b.py", "c.py", "d.py"]
+    assert told["a.py"] == "No such file or directory"
+    assert told["b.py"] == "not Python as this version reads it: invalid syntax (line 1)"
 
 
 def test_a_point_is_located_in_the_file_or_folder_that_it_names(tmp_path: Path) -> None:
@@ -67,6 +128,22 @@ def test_a_template_that_travels_through_a_variable_is_located_by_its_literal(
     text = SHOP.replace('human = "Start', 'call_site = "cart.py"\nhuman = "Start')
 
     assert locate(shop(tmp_path, text), base=tmp_path)["cart.start"].line == 2
+
+
+def test_what_a_logger_fills_in_is_located_by_its_template_or_pattern(tmp_path: Path) -> None:
+    (tmp_path / "cart.py").write_text(
+        "log.info('Starting on port %d', port)\nlog.info('paid %d EUR', sum)\n", encoding="utf-8"
+    )
+    text = SHOP.replace('human = "Start', 'call_site = "cart.py"\nhuman = "Start').replace(
+        "pattern =", 'call_site = "cart.py"\npattern ='
+    )
+    text = text.replace('action = "startup"', 'action = "*"').replace(
+        'action = "paid"', 'action = "*"'
+    )
+
+    found = locate(shop(tmp_path, text), base=tmp_path)
+
+    assert (found["cart.start"].line, found["till.paid"].line) == (1, 2)
 
 
 def test_a_line_that_the_catalog_gives_serves_where_source_cannot_be_parsed(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pytest_narration.coverage.catalog import Catalog, Hop, Signature
+from pytest_narration.coverage.catalog import Catalog, Hop, Signature, template_regex
 from pytest_narration.errors import CatalogError
 
 from .samples import SHOP, shop
@@ -54,6 +57,59 @@ def test_text_without_a_template_matches_the_template_it_could_come_from(tmp_pat
     assert found is not None
     assert found.id == "cart.checkout"
     assert catalog.match(**who, human="Checked in 12 items") is None
+
+
+def test_a_template_that_the_caller_filled_in_matches_as_text(tmp_path: Path) -> None:
+    """``narrate("checkout", f"Checked out {n} items")``: the template is the text."""
+    who = {"service": "cart", "actor": "cart", "action": "checkout"}
+    said = "Checked out 2 items"
+
+    found = shop(tmp_path).match(**who, template=said, human=said)
+
+    assert found is not None
+    assert found.id == "cart.checkout"
+
+
+def test_any_actor_and_action_can_be_declared_and_exact_ones_come_first(tmp_path: Path) -> None:
+    text = SHOP.replace('actor = "cart"\naction = "startup"', 'actor = "*"\naction = "*"')
+    text += '[[points]]\nid = "x"\ngroup = "cart"\nactor = "*"\naction = "go"\nhuman = "{all}"\n'
+    catalog = shop(tmp_path, text)
+
+    def match(action: str) -> str | None:
+        said = "Starting on port 80"
+        who = {"service": "cart", "actor": "a", "action": action}
+        point = catalog.match(**who, template=None, human=said)
+        return point and point.id
+
+    assert match("starting_on_port") == "cart.start"
+    assert match("go") == "x"
+    assert catalog.of_signature(catalog.point("cart.start").signature) is not None
+
+
+_PARTS = st.sampled_from(["{x}", "a", "b", "ab", " "])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_PARTS, max_size=6), st.text("ab ", max_size=9))
+def test_a_template_becomes_the_texts_whose_placeholders_stand_for_anything(
+    parts: list[str], text: str
+) -> None:
+    template = "".join(parts)
+    naive = ".+".join(re.escape(part) for part in template.split("{x}"))
+
+    is_match = re.fullmatch(template_regex(template), text, re.DOTALL) is not None
+
+    assert is_match is (re.fullmatch(naive, text, re.DOTALL) is not None)
+
+
+def test_matching_takes_linear_time(tmp_path: Path) -> None:
+    """With a retry for each way to place the blanks this would take years."""
+    text = 'catalog = 1\ngroups.a.service = "a"\npoints = [{ id = "p", group = "a", actor = "x", '
+    catalog = shop(tmp_path, text + 'action = "y", human = "{a} {b} {c} {d} {e} {f}!" }]\n')
+    who = {"service": "a", "actor": "x", "action": "y", "template": None}
+
+    assert catalog.match(**who, human=" " * 60_000) is None
+    assert catalog.match(**who, human=" " * 60_000 + "!") is not None
 
 
 def test_a_pattern_matches_the_whole_text_only(tmp_path: Path) -> None:
@@ -104,6 +160,9 @@ points = [
         ("catalog = 1", "", 1, '"catalog = 1" is missing'),
         ('service = "cart"', "service = 3", 7, 'is not of type "string"'),
         ("catalog = 1", "catalog = ", 1, "is not TOML"),
+        ('title = "Cart"', 'title = "Cart"\ntitle = "C"', 9, "is not TOML"),
+        ('title = "Cart"', 'title = "Cart', 8, "is not TOML"),
+        ('name = "shop"', 'name = "a\u2028b\x85"\nnome = "c"', 5, "did you mean name?"),
     ],
 )
 def test_a_wrong_entry_is_named_with_its_file_and_line(
@@ -117,8 +176,22 @@ def test_a_wrong_entry_is_named_with_its_file_and_line(
     message = str(raised.value)
     assert expected in message
     assert "narration.toml" in message
-    if "TOML" not in expected:
-        assert f"narration.toml:{line}:" in message
+    assert f"narration.toml:{line}:" in message
+
+
+def test_text_that_is_not_utf8_is_an_error_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "narration.toml"
+    path.write_bytes(b"catalog = 1\n# caf\xe9\n")
+
+    with pytest.raises(CatalogError, match=r"narration\.toml:2: the catalog is not UTF-8"):
+        Catalog.load(path)
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "narration.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + SHOP.encode())
+
+    assert len(Catalog.load(path).points) == 5
 
 
 def test_every_wrong_entry_is_reported_at_once(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 import jsonschema_rs
 import pytest
 
-from pytest_narration.coverage.call_sites import locate
 from pytest_narration.coverage.collector import Collector
 from pytest_narration.coverage.gate import Judged, judge, parse_gates
+from pytest_narration.coverage.locations import locate
 from pytest_narration.coverage.report import FORMATS, badge, cobertura, html, json_file, lcov
 from pytest_narration.coverage.report import markdown as markdown_report
 from pytest_narration.coverage.results import Results, analyse
