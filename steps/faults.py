@@ -33,7 +33,7 @@ def _orchestrator_goes_on(scene: Scene) -> None:
     scene.cluster.orchestrator.resume()
 
 
-@then(parsers.re('the (orchestrator|pool manager) narrates "(?P<point_id>[^"]+)"'))
+@then(parsers.re('the (orchestrator|pool manager|worker) narrates "(?P<point_id>[^"]+)"'))
 def _narrates(scene: Scene, point_id: str) -> None:
     scene.wait_for_point(point_id)
 
@@ -67,6 +67,15 @@ def _worker_itself(scene: Scene, correlation_id: str) -> None:
     }
     url = scene.worker_url() + "/execute"
     httpx.post(url, json=_JOB, headers=headers, timeout=_CALL_SECONDS, trust_env=False)
+
+
+@when("the worker itself is asked for one more job")
+def _one_more(scene: Scene) -> None:
+    headers = {"Authorization": f"Bearer {scene.cluster.token}"}
+    url = scene.worker_url() + "/execute"
+    scene.response = httpx.post(
+        url, json=_JOB, headers=headers, timeout=_CALL_SECONDS, trust_env=False
+    )
 
 
 @then(parsers.parse('the worker narrates at "{level}" that it replaced the correlation id'))

@@ -154,6 +154,14 @@ def _ends_with(scene: Scene, code: str) -> None:
     assert scene.error_code() == code
 
 
+@then(parsers.parse('each stream ends with the error "{code}"'))
+def _each_ends_with(scene: Scene, code: str) -> None:
+    for stream in scene.streams:
+        stream.wait_done(STREAM_SECONDS)
+        errors = [json.loads(frame.data) for frame in stream.frames if frame.type == "error"]
+        assert [error["code"] for error in errors] == [code], stream.name
+
+
 @then("the job's stream ends with an error")
 def _ends_with_some_error(scene: Scene) -> None:
     scene.stream.wait_done()

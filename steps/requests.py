@@ -41,6 +41,17 @@ def _submit_at_pace(scene: Scene, tokens: int, pace: int) -> None:
 
 
 @when(
+    parsers.parse(
+        "{count:d} jobs of {tokens:d} tokens, at most {pace:d} a second, have each streamed a token"
+    )
+)
+def _several_at_pace(scene: Scene, count: int, tokens: int, pace: int) -> None:
+    for _ in range(count):
+        scene.submit(max_tokens=tokens, max_tok_per_s=pace)
+        scene.open_stream().wait_frame("token", STREAM_SECONDS)
+
+
+@when(
     parsers.parse("the client submits a job of {tokens:d} tokens with a time limit of {limit:d} ms")
 )
 def _submit_with_limit(scene: Scene, tokens: int, limit: int) -> None:
@@ -116,6 +127,13 @@ def _cancel(scene: Scene) -> None:
     scene.stream.wait_frame("token", STREAM_SECONDS)
     scene.response = scene.cluster.client().post(f"/v1/jobs/{scene.job.job_id}/cancel")
     assert scene.response.status_code == 202, scene.response.text
+
+
+@when("the client cancels its jobs")
+def _cancel_all(scene: Scene) -> None:
+    client = scene.cluster.client()
+    for job in scene.jobs:
+        assert client.post(f"/v1/jobs/{job.job_id}/cancel").status_code == 202
 
 
 @when("the worker is killed after the job's first token")

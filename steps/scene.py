@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from harness.cluster import Cluster, Job
+from harness.launch.local import LocalService
 from pytest_narration.coverage.catalog import Point
 from pytest_narration.recorder import Record
-from pytest_narration.sources import ProcessSource, SseSource
+from pytest_narration.sources import SseSource
 
 if TYPE_CHECKING:
     from pytest_narration.fixtures import Narration
@@ -22,6 +23,8 @@ __all__ = ["POOL_MANAGER", "SERVICES", "STREAM_SECONDS", "Scene", "within"]
 
 SERVICES = ("orchestrator", "pool-manager", "worker")
 STREAM_SECONDS = 60.0
+_POINT_SECONDS = 60.0
+"""A worker that starts imports torch, which a busy machine may take half a minute for."""
 POOL_MANAGER = "pool-manager-node-0"
 """The source that carries the only node's output, its worker's included."""
 
@@ -40,7 +43,7 @@ class Scene:
     """What services other than the orchestrator answered."""
     response: httpx.Response | None = None
     """The latest answer to the client."""
-    service: ProcessSource | None = None
+    service: LocalService | None = None
     """A service that the scenario started by itself."""
 
     @property
@@ -106,7 +109,7 @@ class Scene:
             actor=point.actor,
             action=point.action,
             template=point.human,
-            timeout=20.0,
+            timeout=_POINT_SECONDS,
             **where,
         )
 

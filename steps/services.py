@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from pytest_bdd import given, parsers, then, when
 
 from harness.cluster import local_cluster
+from harness.launch import Spec
+from harness.launch.local import LocalLauncher, LocalService
 from pytest_narration.recorder import Recorder
-from pytest_narration.sources import ProcessSource
 
 from .scene import Scene
 
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 _MODULES = {"an orchestrator": "orchestrator", "a pool manager": "pool_manager"}
 
-StartService = Callable[..., ProcessSource]
+StartService = Callable[..., LocalService]
 
 
 @pytest.fixture
 def start_service(scene: Scene) -> Iterator[StartService]:
-    """Start a service of the scenario's own; it ends with the scenario."""
-    with ExitStack() as ends:
+    """Start a service of the scenario's own; it ends with the scenario, or with the test run."""
+    environment = {**os.environ, "NARRATION_API_TOKEN": scene.cluster.token}
+    launcher = LocalLauncher(scene.narration.recorder, environment)
 
-        def start(module: str, *arguments: str) -> ProcessSource:
-            service = ProcessSource(
-                [sys.executable, "-m", f"harness.services.{module}", *arguments],
-                f"lone-{module}",
-                scene.narration.recorder,
-                env={"NARRATION_API_TOKEN": scene.cluster.token},
-                stderr="keep",
-            )
-            ends.callback(service.stop)
-            scene.service = service.start()
-            return service
+    def start(module: str, *arguments: str, port: int = 0) -> LocalService:
+        spec = Spec(f"lone-{module}", f"harness.services.{module}", arguments, port=port)
+        service = scene.service = launcher.add(spec)
+        service.start()
+        return service
 
+    try:
         yield start
+    finally:
+        launcher.close()
 
 
 @pytest.fixture
@@ -85,14 +85,14 @@ def _damaged(damaged_cluster: None) -> None:
 @when("a worker is started on a port that is taken")
 def _worker_on_taken_port(start_service: StartService) -> None:
     with taken_port() as port:
-        start_service("worker", f"--port={port}").wait(_START_SECONDS)
+        start_service("worker", port=port).wait_ended(_START_SECONDS)
 
 
 @when(parsers.re("(?P<service>an orchestrator|a pool manager) is started on a port that is taken"))
 def _service_on_taken_port(start_service: StartService, service: str) -> None:
     arguments = [f"--orchestrator-url={refusing_url()}"] if service == "a pool manager" else []
     with taken_port() as port:
-        start_service(_MODULES[service], f"--port={port}", *arguments).wait(_START_SECONDS)
+        start_service(_MODULES[service], *arguments, port=port).wait_ended(_START_SECONDS)
 
 
 @when("a worker is started whose pool manager refuses the connection")
@@ -105,8 +105,7 @@ def _refused(scene: Scene, start_service: StartService) -> None:
 def _stopped(scene: Scene, start_service: StartService) -> None:
     worker = start_service("worker", "--worker-id=worker-stopped")
     scene.wait_for_point("worker.server-bind", worker_id="worker-stopped")
-    worker.terminate()
-    worker.wait(_START_SECONDS)
+    worker.stop(_START_SECONDS)
 
 
 @when("a worker is started on a device that this machine lacks")
@@ -114,12 +113,12 @@ def _missing_device(start_service: StartService) -> None:
     import torch
 
     missing = "mps" if torch.cuda.is_available() else "cuda"
-    start_service("worker", f"--device={missing}").wait(_START_SECONDS)
+    start_service("worker", f"--device={missing}").wait_ended(_START_SECONDS)
 
 
 @when("a worker is started with a model that does not exist")
 def _missing_model(start_service: StartService) -> None:
-    start_service("worker", "--model=no/such/model.safetensors").wait(_START_SECONDS)
+    start_service("worker", "--model=no/such/model.safetensors").wait_ended(_START_SECONDS)
 
 
 @when("a pool manager is started that needs more memory than the machine has")
@@ -135,10 +134,20 @@ def _no_orchestrator(start_service: StartService) -> None:
     start_service("pool_manager", f"--orchestrator-url={refusing_url()}", "--workers=0")
 
 
+@when("a pool manager is stopped while its worker is frozen")
+def _stopped_with_frozen_worker(scene: Scene, start_service: StartService) -> None:
+    manager = start_service("pool_manager", f"--orchestrator-url={refusing_url()}", "--grace=4")
+    worker = scene.narration.wait_for(
+        source=manager.name, service="worker", action="startup", timeout=_START_SECONDS
+    )
+    os.kill(int(worker.event.field("pid")), signal.SIGSTOP)
+    manager.stop(_START_SECONDS)
+
+
 @then(parsers.parse("it exits with code {code:d}"))
 def _exits(scene: Scene, code: int) -> None:
     assert scene.service is not None
-    assert scene.service.returncode == code, "\n".join(scene.service.lines(10))
+    assert scene.service.returncode == code, scene.service.explain(f"did not exit with {code}")
 
 
 @then(parsers.parse('it narrated "{point_id}" on stdout and never on a stream'))

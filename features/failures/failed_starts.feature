@@ -28,6 +28,11 @@ Feature: A service that cannot start says why
     When a pool manager is started that needs more memory than the machine has
     Then it narrated "provisioner.preflight-failed" on stdout and never on a stream
 
+  Scenario: A worker that does not stop is killed, and that is said
+    When a pool manager is stopped while its worker is frozen
+    Then it exits with code 0
+    And it narrated "provisioner.worker-killed" on stdout and never on a stream
+
   Scenario: A node whose orchestrator does not answer keeps trying
     When a pool manager is started whose orchestrator refuses the connection
     Then it narrated "pool-manager.registration-failed" on stdout and never on a stream

@@ -14,6 +14,15 @@ Feature: A service that dies takes no job's end with it
     And a job that the client submits afterwards completes
     And the narration keeps "stream-grammar", "correlation-same" and "job-isolated"
 
+  Scenario: A worker that has no place left refuses at once
+    When 4 jobs of 400 tokens, at most 20 a second, have each streamed a token
+    And the worker itself is asked for one more job
+    Then the answer is 503 with error code "overloaded"
+    And the worker narrates "worker.execute-refused"
+    When the client cancels its jobs
+    Then each stream ends with the error "CANCELLED"
+    And the narration holds every rule
+
   Scenario: A worker freezes and goes on
     When the client submits a job of 100 tokens, at most 25 a second
     And the client opens the job's stream

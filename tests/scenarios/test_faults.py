@@ -33,7 +33,9 @@ def make_cluster(request: pytest.FixtureRequest) -> Callable[..., LinkedCluster]
 @pytest.fixture(scope="module")
 def linked(make_cluster: Callable[..., LinkedCluster]) -> Iterator[LinkedCluster]:
     """A cluster of this module's own, so that no other test waits for what is killed here."""
-    with make_cluster(Recorder(), pool_manager_args=("--heartbeat=0.3",)) as cluster:
+    with make_cluster(
+        Recorder(), pool_manager_args=["--heartbeat=0.3"], worker_args=["--queue=0"]
+    ) as cluster:
         yield cluster
 
 

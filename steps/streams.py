@@ -1,0 +1,216 @@
+"""Readers of a stream who go, come back, come late, or read again; and places in the queue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import httpx
+from pytest_bdd import parsers, then, when
+
+from pytest_narration.recorder import Record
+from pytest_narration.sources import SseSource
+from pytest_narration.sse import Decoder
+from pytest_narration.story import lines
+
+from .scene import STREAM_SECONDS, Scene, within
+
+_SLOTS = 4
+_CALL_SECONDS = 10.0
+
+
+def get_stream(scene: Scene, **headers: str) -> httpx.Response:
+    """Ask for the latest job's stream; answers that are no stream come at once."""
+    return scene.cluster.client().get(f"/v1/jobs/{scene.job.job_id}/stream", headers=headers)
+
+
+@when("all slots are busy for a moment")
+def _busy(scene: Scene) -> None:
+    """Jobs that need no model's speed to take their time: the machine may be busy or idle."""
+    for _ in range(_SLOTS):
+        scene.submit(max_tokens=40, max_tok_per_s=40)
+        scene.narration.wait_for(
+            service="worker", action="execute_request", correlation_id=scene.job.correlation_id
+        )
+
+
+@when(parsers.parse("the client submits {count:d} more jobs"))
+def _more(scene: Scene, count: int) -> None:
+    for _ in range(count):
+        scene.submit(max_tokens=1)
+
+
+@then(parsers.parse("the last {count:d} jobs waited at positions 1 to {last:d}"))
+def _positions(scene: Scene, count: int, last: int) -> None:
+    waiting = scene.jobs[-count:]
+    found = [
+        scene.narration.wait_for(
+            action="job_queue", correlation_id=job.correlation_id
+        ).event.queue_position
+        for job in waiting
+    ]
+    assert found == list(range(1, last + 1))
+
+
+@then(parsers.parse("the last {count:d} jobs are dispatched in the order of their submission"))
+def _dispatched(scene: Scene, count: int) -> None:
+    numbers = [
+        scene.narration.wait_for(
+            service="orchestrator",
+            action="job_dispatch",
+            correlation_id=job.correlation_id,
+            timeout=STREAM_SECONDS,
+        ).event.seq
+        for job in scene.jobs[-count:]
+    ]
+    assert None not in numbers
+    assert numbers == sorted(numbers, key=lambda number: number or 0)
+
+
+@then("these lines of the job's story come in this order:")
+def _story_order(scene: Scene, datatable: list[list[str]]) -> None:
+    scene.narration.settle(timeout=STREAM_SECONDS)
+    story = scene.narration.story(scene.job.correlation_id)
+    told = iter([[line.service, line.action] for line in lines(story.items)])
+    # An iterator: each line is looked for behind the one before it.
+    missing = [row for row in datatable if row not in told]
+    assert not missing, f"{missing} do not come, or too early:\n{story}"
+
+
+@then("the job's tokens are numbered from 0 without a gap")
+def _tokens(scene: Scene) -> None:
+    numbers = [json.loads(f.data)["index"] for f in scene.stream.frames if f.type == "token"]
+    assert numbers, "no token came"
+    assert numbers == list(range(len(numbers)))
+
+
+@then("on each stream the lines of each service come in the order in which they were said")
+def _stream_order(scene: Scene) -> None:
+    scene.narration.settle(timeout=STREAM_SECONDS)
+    seen: dict[tuple[str | None, str | None, str | None], list[int]] = {}
+    records: list[Record] = scene.narration.records(channel="sse")
+    assert records, "no stream brought a line"
+    for record in records:
+        event = record.event
+        assert event.seq is not None
+        # A job's cancellation is said beside its own line of work.
+        key = (record.stream, event.instance, event.task_id)
+        seen.setdefault(key, []).append(event.seq)
+    for key, numbers in seen.items():
+        assert numbers == sorted(numbers), f"{key}: {numbers}"
+
+
+@when("the client reads the stream of the ended job once more")
+def _again(scene: Scene) -> None:
+    within(STREAM_SECONDS, "reading the stream again", [scene.open_stream()])
+
+
+@then("both times it read the same frames")
+def _same(scene: Scene) -> None:
+    first, second = scene.streams[-2:]
+    assert [f.data for f in first.frames] == [f.data for f in second.frames]
+
+
+@when("the client asks for the stream after the last frame that it has read")
+def _after_all(scene: Scene) -> None:
+    scene.response = get_stream(scene, **{"Last-Event-ID": scene.stream.last_event_id})
+
+
+@when(parsers.parse('the client asks for the stream after the frame "{frame_id}"'))
+def _after(scene: Scene, frame_id: str) -> None:
+    scene.response = get_stream(scene, **{"Last-Event-ID": frame_id})
+
+
+@then(parsers.parse("the answer is {status:d} without a word"))
+def _silent(scene: Scene, status: int) -> None:
+    assert scene.response is not None
+    assert (scene.response.status_code, scene.response.content) == (status, b"")
+
+
+@when("another reader takes the stream over after its first token")
+def _take_over(scene: Scene) -> None:
+    first = scene.stream
+    first.wait_frame("token", STREAM_SECONDS)
+    second = scene.open_stream(last_event_id=first.last_event_id)
+    second.wait_frame("token", STREAM_SECONDS)
+
+
+@then(parsers.parse('the first reader is told "{code}"'))
+def _told(scene: Scene, code: str) -> None:
+    first = scene.streams[-2]
+    first.wait(STREAM_SECONDS)
+    codes = [json.loads(f.data)["code"] for f in first.frames if f.type == "error"]
+    assert codes == [code]
+
+
+@then("the second reader reads on to the end")
+def _reads_on(scene: Scene) -> None:
+    scene.stream.wait_done(STREAM_SECONDS)
+    assert [frame.type for frame in scene.stream.frames][-2:] == ["end", "done"]
+
+
+@when(parsers.parse("the client disconnects after each token, {times:d} times, and resumes"))
+def _restless(scene: Scene, times: int) -> None:
+    last = ""
+    for _ in range(times):
+        stream = scene.open_stream(last_event_id=last)
+        stream.wait_frame("token", STREAM_SECONDS)
+        stream.stop()
+        last = stream.last_event_id
+    within(STREAM_SECONDS, "reading to the end", [scene.open_stream(last_event_id=last)])
+
+
+@then("all its readings together have every frame once")
+def _every_frame(scene: Scene) -> None:
+    ids = [int(frame.id) for stream in scene.streams for frame in stream.frames if frame.id]
+    assert ids == list(range(1, len(ids) + 1))
+
+
+@when("the client opens the job's stream, and reads only when the job is over")
+def _late(scene: Scene) -> None:
+    """Nothing is taken from the socket until the orchestrator has said that the job is complete."""
+    client = scene.cluster.client()
+    with client.stream("GET", f"/v1/jobs/{scene.job.job_id}/stream") as answer:
+        scene.narration.wait_for(
+            action="job_complete",
+            correlation_id=scene.job.correlation_id,
+            timeout=STREAM_SECONDS,
+        )
+        decoder = Decoder()
+        scene.read_late = [f for piece in answer.iter_bytes() for f in decoder.feed(piece)]
+
+
+@then("it has read every frame, to the end")
+def _has_all(scene: Scene) -> None:
+    assert [frame.data for frame in scene.read_late][-1] == "[DONE]"
+    ids = [int(frame.id) for frame in scene.read_late if frame.id]
+    assert ids == list(range(1, len(ids) + 1))
+
+
+@when("the client goes away after the job's first token and never comes back")
+def _leaves(scene: Scene) -> None:
+    stream = scene.open_stream()
+    stream.wait_frame("token", STREAM_SECONDS)
+    stream.stop()
+
+
+@then("the job completes all the same")
+def _completes_alone(scene: Scene) -> None:
+    scene.narration.wait_for(
+        action="job_complete", correlation_id=scene.job.correlation_id, timeout=STREAM_SECONDS
+    )
+
+
+@then(parsers.parse("the client may resume where the answer says, and read to the end"))
+def _resume_after(scene: Scene) -> None:
+    assert scene.response is not None
+    place = str(scene.response.json()["error"]["resume_after"])
+    stream = scene.open_stream(last_event_id=place)
+    within(STREAM_SECONDS, "reading from where it is kept", [stream])
+    assert [int(f.id) for f in stream.frames if f.id][0] == int(place) + 1
+
+
+def frames_of(streams: list[SseSource]) -> Iterator[str]:
+    """Yield everything that streams brought."""
+    for stream in streams:
+        yield from (frame.data for frame in stream.frames)
