@@ -24,6 +24,7 @@ import msgspec
 from .. import schema
 from ..errors import ConfigurationError
 from ..schema import Contract, Problem
+from .files import neighbours, read_schema
 
 __all__ = ["BUILTIN", "Contracts", "Entry"]
 
@@ -178,37 +179,9 @@ def _load(pattern: str, payload: str, folder: Path) -> Contract:
         )
     if not path.is_file():
         raise ConfigurationError(f"{_where(pattern)}: there is no file {path}")
-    contract = Contract(read_schema(path), others=_around(path), base=path.as_uri())
+    contract = Contract(read_schema(path), others=neighbours(path.parent), base=path.as_uri())
     try:
         _ = contract.judge
     except ValueError as error:
         raise ConfigurationError(f"{_where(pattern)}: {path} is no valid schema: {error}") from None
     return contract
-
-
-def _around(path: Path) -> dict[str, dict[str, Any]]:
-    """Return ``{uri: schema}`` of what a schema may refer to: ours, and files of its folder."""
-    known = dict(schema.registry())
-    for file in sorted(path.parent.glob("*.json")):
-        try:
-            document = read_schema(file)
-        except ConfigurationError:
-            continue  # it need not be a schema, and one that is referred to will be missed
-        known[file.as_uri()] = document
-        if isinstance(document.get("$id"), str):
-            known[document["$id"]] = document
-    return known
-
-
-def read_schema(path: Path) -> dict[str, Any]:
-    """Read one JSON Schema.
-
-    :raises ConfigurationError: the file cannot be read or is no JSON object.
-    """
-    try:
-        document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"schema {path} cannot be read: {error}") from error
-    if not isinstance(document, dict):
-        raise ConfigurationError(f"schema {path} is a JSON {type(document).__name__}, no object")
-    return document
