@@ -91,7 +91,7 @@ def _lost(evidence: Facts, declared: Declared) -> Iterator[Violation]:
             (line(event, "event_id"),),
             (event,),
             hop,
-            "narrate it in the job's context while its stream is open, without `sse=False`; let "
+            "narrate it for the job while its stream is open (in Python without `sse=False`); let "
             "relays pass on every frame; or declare the point for stdout only",
         )
 
@@ -105,8 +105,8 @@ def _stdout_only(record: Record) -> Violation:
         (line(event),),
         (event,),
         hop,
-        "the catalog declares the point for stdout only: narrate it with `sse=False` or outside of "
-        "the job's context, or declare the channel",
+        "the catalog declares the point for stdout only: keep it off the stream (in Python "
+        "`sse=False`, or outside of the job's context), or declare the channel",
         source=record.source,
     )
 

@@ -26,8 +26,8 @@ _ALIAS = "x-request-id"
     "correlation-echoed",
     title="every response carries the request's correlation id",
     hint=(
-        "set X-Correlation-Id on every response, errors included: `NarrationMiddleware` does, "
-        "outside of all other middleware; paths that need none belong in the option `skip`"
+        "set X-Correlation-Id on every response, errors included, in the outermost middleware (in "
+        "Python `NarrationMiddleware`); paths that need none belong in the option `skip`"
     ),
     needs=("http",),
     on_nothing="judge",

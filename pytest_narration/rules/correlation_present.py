@@ -22,9 +22,9 @@ __all__ = ["correlation_present"]
     "correlation-present",
     title="every event inside a request has a correlation id",
     hint=(
-        "bind the id where the request enters the service (`extract(headers).context()`, or "
-        "`narration_context(correlation_id=...)`), and carry that context into threads and tasks "
-        "that the request starts"
+        "bind the id where the request enters the service (a child logger, AsyncLocalStorage, a "
+        "context.Context, MDC; in Python `extract(headers).context()`), and carry it into the "
+        "threads, tasks and callbacks that the request starts"
     ),
 )
 def correlation_present(evidence: Facts) -> Iterable[Finding]:

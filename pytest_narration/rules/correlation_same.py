@@ -27,9 +27,9 @@ _Crossing = frozenset[tuple[str, str]]
     "correlation-same",
     title="one correlation id on all hops of a request",
     hint=(
-        "send the id on with every call (`inject(headers)`, or the client hooks), and take it from "
-        "the request on the other side (`extract(headers)`) before anything is narrated; make an "
-        "id only where no caller gave one"
+        "send the id on with every call (header X-Correlation-Id; in Python `inject(headers)`, or "
+        "the client hooks), and take it from the request on the other side before anything is "
+        "logged (in Python `extract(headers)`); make an id only where no caller gave one"
     ),
 )
 def correlation_same(evidence: Facts, *, hops: Sequence[Sequence[str]] = ()) -> Iterable[Finding]:

@@ -27,8 +27,8 @@ _MARKS = (b'"action"', b'"event_id"')
     "envelope",
     title="every event is valid against its schema",
     hint=(
-        "emit through pytest_narration.emit, or correct the field where it is written; for a "
-        "logger with another format set [tool.narration.rules] envelope = "
+        "correct the field where it is written (in Python emit through pytest_narration.emit); for "
+        "a logger with another format set [tool.narration.rules] envelope = "
         '{level = "off", reason = "..."}'
     ),
 )

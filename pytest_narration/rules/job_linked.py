@@ -23,8 +23,9 @@ __all__ = ["job_linked"]
     "job-linked",
     title="every parent_job_id resolves and the jobs of a request form one tree",
     hint=(
-        "send the caller's own job id with the call (X-Parent-Job-Id; `inject(headers)` does) and "
-        "bind it on the other side as parent_job_id (`extract(headers).context(job_id=new_id())`)"
+        "send the caller's own job id with the call (header X-Parent-Job-Id; in Python "
+        "`inject(headers)`) and log it on the other side as parent_job_id, or parentJobId (in "
+        "Python `extract(headers).context(job_id=new_id())`)"
     ),
 )
 def job_linked(evidence: Facts) -> Iterable[Finding]:

@@ -21,8 +21,8 @@ __all__ = ["job_own"]
     "job-own",
     title="each service has its own job id",
     hint=(
-        "make a job id where the service accepts the work (`new_id()`), narrate under it, and put "
-        "the caller's id into parent_job_id"
+        "make a job id where the service accepts the work (a UUID; in Python `new_id()`), log "
+        "under it, and put the caller's id into parent_job_id"
     ),
 )
 def job_own(evidence: Facts) -> Iterable[Finding]:

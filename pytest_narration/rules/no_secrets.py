@@ -27,7 +27,8 @@ __all__ = ["no_secrets"]
     "no-secrets",
     title="no event carries a secret",
     hint=(
-        "redact where it is emitted (`configure(redact=...)` for patterns of your own), rotate "
+        "redact where it is logged (pino's `redact`, a formatter or replacer of other loggers; "
+        "`configure(redact=...)` for patterns of your own in Python), rotate "
         "what was shown, and delete the captured logs"
     ),
 )

@@ -80,8 +80,8 @@ def _nameless(evidence: Facts) -> Iterator[Violation]:
             tuple(line(event) for event in events[:3]),
             tuple(events),
             hop,
-            "emit through pytest_narration.emit, or add these fields in the logger's formatter; "
-            "for a logger that has none, set [tool.narration.rules] provenance = "
+            "add these fields in the logger's formatter (in Python pytest_narration.emit does); for "
+            "a logger that has none, set [tool.narration.rules] provenance = "
             '{level = "off", reason = "..."}',
         )
 

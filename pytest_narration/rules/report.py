@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
+from textwrap import wrap
 
 from .verdict import Verdict, Violation
 from .words import plural
@@ -11,20 +12,55 @@ __all__ = ["report", "told"]
 
 _SAME = 3
 """Violations shown of one kind on one hop; the rest is counted."""
+_WIDTH = 100
 _MOST = 12
 """Violations shown of one rule."""
 
 
 def report(verdicts: Iterable[Verdict]) -> str:
-    """Return the text for verdicts that are not all held; those that held are counted only."""
+    """Return the text for verdicts that are not all held; those that held are counted only.
+
+    What keeps several rules from being judged, such as a source that was cut off, is told once.
+    """
     every = list(verdicts)
     bad = [verdict for verdict in every if verdict.outcome != "held"]
-    return "\n\n".join([_headline(every), *map(told, bad)])
+    shared = _shared(bad)
+    own = [
+        "\n".join(_told(verdict, shared))
+        for verdict in bad
+        if verdict.violations or verdict.exempted or not shared.keys() >= _whys(verdict)
+    ]
+    return "\n\n".join([_headline(every), *own, *_together(shared)])
 
 
 def told(verdict: Verdict) -> str:
     """Return the text for one verdict: its violations, doubts and hints."""
     return "\n".join(_told(verdict))
+
+
+def _whys(verdict: Verdict) -> set[str]:
+    return {doubt.why for doubt in verdict.doubts}
+
+
+def _shared(verdicts: list[Verdict]) -> dict[str, tuple[str, ...]]:
+    """Return ``{doubt: rules}`` of the doubts that several rules have."""
+    rules: dict[str, tuple[str, ...]] = {}
+    for verdict in verdicts:
+        name = verdict.rule + (" (and broken)" if verdict.outcome == "broken" else "")
+        for doubt in dict.fromkeys(doubt.why for doubt in verdict.doubts):
+            rules[doubt] = (*rules.get(doubt, ()), name)
+    return {doubt: names for doubt, names in rules.items() if len(names) > 1}
+
+
+def _together(shared: dict[str, tuple[str, ...]]) -> Iterator[str]:
+    """Yield a paragraph for each group of rules with its common doubts."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for doubt, names in shared.items():
+        groups.setdefault(names, []).append(f"  ? {doubt}")
+    for names, doubts in groups.items():
+        rules = wrap(f"inconclusive: {', '.join(names)}", _WIDTH, subsequent_indent="  ",
+                     break_on_hyphens=False)  # fmt: skip
+        yield "\n".join([*rules, *doubts])
 
 
 def _headline(verdicts: list[Verdict]) -> str:
@@ -41,7 +77,7 @@ def _headline(verdicts: list[Verdict]) -> str:
     return f"narration: {', '.join(part for part in parts if part)}"
 
 
-def _told(verdict: Verdict) -> Iterator[str]:
+def _told(verdict: Verdict, elsewhere: Container[str] = ()) -> Iterator[str]:
     if verdict.outcome == "held":
         notes = f" ({'; '.join(verdict.notes)})" if verdict.notes else ""
         yield f"{verdict.rule} (held): {verdict.title}{notes}"
@@ -63,7 +99,8 @@ def _told(verdict: Verdict) -> Iterator[str]:
     for hop, count in hidden.items():
         yield f"  … and {count} more{f' {hop}' if hop else ''}"
     for doubt in verdict.doubts:
-        yield f"  ? {doubt.why}"
+        if doubt.why not in elsewhere:
+            yield f"  ? {doubt.why}"
     for exempted in verdict.exempted[:1]:
         yield f"  ({len(verdict.exempted)} exempted, such as: {exempted.reason})"
     for hint in hints:

@@ -23,8 +23,9 @@ __all__ = ["trace_linked"]
     "trace-linked",
     title="one trace id on all hops of a request, and every parent span resolves",
     hint=(
-        "send traceparent with every call (`inject(headers)`, or the client hooks) and take it on "
-        "the other side (`extract(headers)`); a proxy or a queue between the two must pass it on"
+        "send the header traceparent with every call and take it on the other side "
+        "(OpenTelemetry's instrumentations do both, in Python `inject(headers)` and "
+        "`extract(headers)` too); a proxy or a queue between the two must pass it on"
     ),
 )
 def trace_linked(evidence: Facts) -> Iterable[Finding]:

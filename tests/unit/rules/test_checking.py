@@ -19,7 +19,9 @@ from pytest_narration.rules import (
     Facts,
     Finding,
     Note,
+    Rule,
     Settings,
+    Verdict,
     Violation,
     assert_holds,
     check,
@@ -284,10 +286,18 @@ class TestReport:
             "      worker (instance worker-1) seq 2: http-server/execute_request “Inference "
             "request validated for job {job_id}” correlation_id=fresh job_id=job-1-w "
             f"parent_job_id=job-1-p trace_id={1:032x} parent_span_id={1:015x}b",
-            "  hint: send the id on with every call (`inject(headers)`, or the client hooks), and "
-            "take it from the request on the other side (`extract(headers)`) before anything is "
-            "narrated; make an id only where no caller gave one",
+            "  hint: send the id on with every call (header X-Correlation-Id; in Python "
+            "`inject(headers)`, or the client hooks), and take it from the request on the other "
+            "side before anything is logged (in Python `extract(headers)`); make an id only where "
+            "no caller gave one",
         ]
+
+    @pytest.mark.parametrize("judge", BUILTIN, ids=lambda judge: judge.id)
+    def test_a_hint_that_names_a_python_helper_says_so(self, judge: Rule) -> None:
+        """Most services are not written in Python: the first half of a hint must do for them."""
+        helpers = re.search(r"`(inject|extract|new_id|configure)\(|Middleware|\.emit", judge.hint)
+        assert not helpers or "Python" in judge.hint
+        assert not judge.hint.startswith(("emit through", "`"))
 
     def test_many_violations_of_one_hop_are_counted_behind_the_first_three(self) -> None:
         broken = story(200).change(
@@ -311,6 +321,34 @@ class TestReport:
             "provenance (inconclusive): every event names its emitter, and each emitter's seq has "
             "no gap and no repeat",
             "  ? source 'pool-manager' was cut off: exit code -9",
+        ]
+
+    def test_a_doubt_of_several_rules_is_told_once(self) -> None:
+        cut = story(ended=False).change({"job_id": "job-1-w"}, correlation_id="fresh")
+        cut.ending("pool-manager", "cut off", "exit code -9")
+        cut.ending("worker", "unreachable", "no such container")
+        rules = ["correlation-same", "provenance", "envelope", "no-secrets"]
+        text = report(check(cut.recorded(), only=rules))
+        assert text.splitlines()[0] == "narration: 1 rule broken, 3 rules inconclusive, 0 held"
+        assert text.count("exit code -9") == 1
+        assert text.splitlines()[-3:] == [
+            "inconclusive: correlation-same (and broken), provenance, envelope, no-secrets",
+            "  ? source 'pool-manager' was cut off: exit code -9",
+            "  ? source 'worker' could not be reached: no such container",
+        ]
+        assert "provenance (inconclusive)" not in text
+
+    def test_one_rule_keeps_the_doubt_that_is_its_own(self) -> None:
+        shared, own = Doubt("the source ended early"), Doubt("a stream is open")
+        one = Verdict("one", "inconclusive", doubts=(shared,), title="one holds")
+        two = Verdict("two", "inconclusive", doubts=(shared, own), title="two holds")
+        assert report([one, two]).splitlines()[1:] == [
+            "",
+            "two (inconclusive): two holds",
+            "  ? a stream is open",
+            "",
+            "inconclusive: one, two",
+            "  ? the source ended early",
         ]
 
     def test_what_is_exempt_is_counted_beside_what_is_not(self) -> None:
