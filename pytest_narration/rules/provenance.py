@@ -80,8 +80,8 @@ def _nameless(evidence: Facts) -> Iterator[Violation]:
             tuple(line(event) for event in events[:3]),
             tuple(events),
             hop,
-            "add these fields in the logger's formatter (in Python pytest_narration.emit does); for "
-            "a logger that has none, set [tool.narration.rules] provenance = "
+            "add these fields in the logger's formatter (in Python pytest_narration.emit); for a "
+            "logger that has none, set [tool.narration.rules] provenance = "
             '{level = "off", reason = "..."}',
         )
 
