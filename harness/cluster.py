@@ -27,6 +27,8 @@ from .launch import Launcher, Service, Spec
 __all__ = ["Cluster", "Job", "WorkerHandle", "cluster", "docker_cluster", "local_cluster"]
 
 CLUSTER_VARIABLE = "NARRATION_CLUSTER"
+MACHINES_VARIABLE = "NARRATION_MACHINES"
+"""The machines that containers are spread over, whose engines are one swarm."""
 
 _START_SECONDS = 60.0
 _CALL_SECONDS = 10.0
@@ -403,8 +405,22 @@ def docker_cluster(
         "NARRATION_CLIENT_TOKENS": ",".join(client_tokens),
         **(env or {}),
     }
-    launcher = DockerLauncher(recorder, environment)
+    launcher = DockerLauncher(recorder, environment, _machines())
     return Cluster(recorder, launcher, token=token, nodes=nodes, workers=workers, **options)
+
+
+def _machines() -> list[tuple[str, str]]:
+    """Read the machines: ``"127.0.0.1=unix:///var/run/docker.sock 10.0.0.2=ssh://node-b"``."""
+    machines = []
+    for word in os.environ.get(MACHINES_VARIABLE, "").split():
+        address, is_pair, engine = word.partition("=")
+        if not (address and is_pair and engine):
+            raise ClusterError(
+                f"{MACHINES_VARIABLE} has {word!r}; expected address=engine, a space between "
+                "machines: 127.0.0.1=unix:///var/run/docker.sock 10.0.0.2=ssh://node-b"
+            )
+        machines.append((address, engine))
+    return machines
 
 
 def cluster(recorder: Recorder, **options: Any) -> Cluster:

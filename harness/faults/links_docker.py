@@ -16,7 +16,8 @@ from pytest_narration.errors import ClusterError
 from pytest_narration.recorder import Recorder
 
 from ..launch import Spec
-from ..launch.docker import DockerLauncher, DockerService, published_port
+from ..launch.docker import DockerLauncher, DockerService, service_of
+from ..launch.docker_machine import published_port
 from .links import LinkedCluster, Links
 from .proxy import ProxyThread
 from .services import FullDiskContainer
@@ -52,16 +53,17 @@ class _LinkedLauncher(DockerLauncher):
 
     def add(self, spec: Spec) -> DockerService:
         """Return the service; a node gets links."""
-        if not spec.module.endswith("pool_manager"):
+        if service_of(spec) != "pool-manager":
             return super().add(spec)
-        node = _LinkedService(spec, self)
+        machine = self.machine_of(spec)
+        node = _LinkedService(spec, self, machine)
         try:
             links = node.links = Links(
                 self._thread,
                 node,
                 self._services[0],
                 host=_gateway(self.data),
-                inner_host=_gateway(self.network_of(spec)),
+                inner_host=_gateway(machine.network(spec.name, internal=True)),
                 reach=self._reach,
             )
         except OSError as error:
@@ -87,9 +89,10 @@ class _LinkedLauncher(DockerLauncher):
         self._thread.close()
 
     def _reach(self, worker_id: str, address: str) -> str:
-        chosen = {"name": self.called(f"{worker_id}-"), "status": "running"}
-        for container in self.client.containers.list(filters=chosen):
-            return f"http://127.0.0.1:{published_port(container)}"
+        machine = self._machines[0]
+        chosen = {"name": machine.called(f"{worker_id}-"), "status": "running"}
+        for container in machine.client.containers.list(filters=chosen):
+            return f"http://{machine.address}:{published_port(container)}"
         raise ClusterError(f"no container of {worker_id} runs")
 
 

@@ -20,7 +20,7 @@ import httpx
 
 from pytest_narration.errors import ClusterError
 
-from ..launch.docker import published_port
+from ..launch.docker_machine import published_port
 
 __all__ = ["FullDisk", "FullDiskContainer", "LoneWorker"]
 
@@ -57,10 +57,14 @@ class FullDisk:
         self.url = f"http://127.0.0.1:{port}"
         with Path("/dev/full").open("wb") as full:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "harness.services.worker", f"--port={port}"],
+                [
+                    *(sys.executable, "-m", "harness.services.worker", f"--port={port}"),
+                    # Its stdin is its lifeline: it ends with whoever holds the other end.
+                    "--parent-fd=0",
+                ],
                 cwd=_ROOT,
                 env={**os.environ, "NARRATION_API_TOKEN": self._token},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=full,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
@@ -94,6 +98,8 @@ class FullDisk:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
 
 
 class FullDiskContainer:

@@ -1,7 +1,7 @@
-"""Services as containers of one Docker engine, under the same protocol as local processes.
+"""Services as containers of Docker engines, under the same protocol as local processes.
 
-Each cluster has a control network, whose only use is that we reach published ports on 127.0.0.1;
-a data network, where the orchestrator and the nodes talk; and a network per node for its workers.
+Each cluster has a control network, whose only use is that we reach published ports; a data
+network, where the orchestrator and the nodes talk; and a network per node for its workers.
 A partition cuts the data network, so the ports and the workers stay. Everything is labelled with
 the run and its owner, for :mod:`.reaper`.
 """
@@ -21,23 +21,16 @@ from pytest_narration.errors import ClusterError, EmitterDied, WaitTimeout
 from pytest_narration.recorder import Recorder
 from pytest_narration.sources import DockerSource
 
-from . import clocks
-from .docker_engine import connect, engine_socket, gpu_runtime
 from .docker_labels import Run
+from .docker_machine import HOST, PORT, Machine, published_port
 from .protocol import Spec
-from .reaper import Reaper, sweep, sweep_dead_runs
 
-__all__ = ["DockerLauncher", "DockerService"]
+__all__ = ["DockerLauncher", "DockerService", "service_of"]
 
-_PORT = "8000/tcp"
-_HOST = "127.0.0.1"
 _SHOWN_LINES = 15
 _KILL_SECONDS = 15.0
 _DRAIN_SECONDS = 10.0
 _TAG_VARIABLE = "NARRATION_IMAGE_TAG"
-_FAKETIME = f"/srv/faketime/{clocks.FAKETIME}"
-_FAKETIME_LABEL = "narration.faketime"
-_NO_ICC = {"com.docker.network.bridge.enable_icc": "false"}
 
 
 class DockerService:
@@ -47,9 +40,10 @@ class DockerService:
     then holds this start's lines and no others.
     """
 
-    def __init__(self, spec: Spec, launcher: DockerLauncher) -> None:
+    def __init__(self, spec: Spec, launcher: DockerLauncher, machine: Machine) -> None:
         self.name = spec.name
         self._spec = spec
+        self._machine = machine
         self._launcher = launcher
         self._recorder = launcher.recorder
         self._container: Any = None
@@ -72,7 +66,7 @@ class DockerService:
         """``host:port``."""
         if self._port is None:
             raise ClusterError(f"{self.name} has not been listening yet")
-        return f"{_HOST}:{self._port}"
+        return f"{self._machine.address}:{self._port}"
 
     @property
     def url(self) -> str:
@@ -82,7 +76,7 @@ class DockerService:
     @property
     def peer_url(self) -> str:
         """Where the cluster's other services reach it: by name, on the data network."""
-        return f"http://{self.name}:{_PORT.partition('/')[0]}"
+        return f"http://{self.name}:{PORT.partition('/')[0]}"
 
     @property
     def returncode(self) -> int | None:
@@ -101,7 +95,7 @@ class DockerService:
             self._release()
         self._began = self._recorder.mark()
         self._status, self._stderr = None, []
-        container = self._launcher.create(self._spec, self._port)
+        container = self._launcher.create(self._spec, self._machine, self._port)
         try:
             container.start()
         except Exception as error:  # docker-py's tree; a failed start leaves a container behind
@@ -109,7 +103,7 @@ class DockerService:
             raise ClusterError(f"{self.name} cannot be started: {error}") from error
         self._container = container
         self._source = DockerSource(
-            container.id, self._recorder, name=self.name, client=self._launcher.client
+            container.id, self._recorder, name=self.name, client=self._machine.client
         )
         self._source.start()
 
@@ -121,7 +115,7 @@ class DockerService:
                 since=self._began,
                 source=self.name,
                 action="server_bind",
-                service=_service_of(self._spec),
+                service=service_of(self._spec),
             )
         except EmitterDied as error:
             raise ClusterError(self.explain("ended before it was listening")) from error
@@ -170,11 +164,11 @@ class DockerService:
 
     def partition(self) -> None:
         """Cut it from the data network; see the protocol."""
-        self._launcher.data.disconnect(self._running())
+        self._machine.leave(self._launcher.data, self._running())
 
     def heal(self) -> None:
         """Connect it to the data network again; see the protocol."""
-        self._launcher.data.connect(self._running(), aliases=[self.name])
+        self._machine.join(self._launcher.data, self._running(), self.name)
 
     def exec(
         self, command: Sequence[str], timeout: float = 10.0
@@ -212,7 +206,7 @@ class DockerService:
         lines = self.logs() or (self._source.lines() if self._source is not None else [])
         quoted = "\n".join(f"    {line}" for line in lines[-_SHOWN_LINES:])
         quoted = quoted or "    (it printed nothing)"
-        command = " ".join((self._launcher.image(self._spec), *self._spec.arguments))
+        command = " ".join((self._machine.image(service_of(self._spec)), *self._spec.arguments))
         return f"{self.name} {what}: {how}.\n  container: {command}\n  last lines:\n{quoted}"
 
     def _running(self) -> Any:
@@ -241,64 +235,76 @@ class DockerLauncher:
     """Makes services as containers.
 
     :param environment: of every service.
+    :param machines: ``(address, engine)`` of each, the engines being one swarm whose manager is the
+        first: see :class:`~.docker_machine.Machine`. By default one, as the docker client finds it.
     """
 
     kind = "docker"
 
-    def __init__(self, recorder: Recorder, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        environment: Mapping[str, str],
+        machines: Sequence[tuple[str, str]] = (),
+    ) -> None:
         self.recorder = recorder
-        self.client = connect()
         self._environment = dict(environment)
-        self._tag = os.environ.get(_TAG_VARIABLE, "latest")
         self._services: list[DockerService] = []
-        self._networks: list[Any] = []
-        self._run = Run.of_this_process()
-        self._check_images()
-        sweep_dead_runs(self.client)
-        self._reaper: Reaper | None = Reaper(self._run)
+        self._machines: list[Machine] = []
+        run = self._run = Run.of_this_process()
+        tag = os.environ.get(_TAG_VARIABLE, "latest")
         try:
-            self._control = self._network("control", options=_NO_ICC)
-            self.data = self._network("data", internal=True)
-            self._socket, self._socket_group = engine_socket(
-                self.client, f"narration/orchestrator:{self._tag}"
-            )
-            self.has_gpu = gpu_runtime(self.client)
+            for address, engine in machines or [(HOST, "")]:
+                self._machines.append(Machine(run, tag, address=address, engine=engine))
+            overlay = {"driver": "overlay", "attachable": True} if len(self._machines) > 1 else {}
+            self.data = self._machines[0].network("data", internal=True, **overlay)
         except BaseException:
             self.close()
             raise
 
     def add(self, spec: Spec) -> DockerService:
         """Return the service, not yet started."""
-        service = DockerService(spec, self)
+        service = DockerService(spec, self, self.machine_of(spec))
         self._services.append(service)
         return service
 
-    def image(self, spec: Spec) -> str:
-        """Return the image of a service."""
-        return f"narration/{_service_of(spec)}:{self._tag}"
+    def machine_of(self, spec: Spec) -> Machine:
+        """Return where a service runs: nodes from the last machine on, all else on the first.
 
-    def create(self, spec: Spec, port: int | None) -> Any:
+        So the only node of a small cluster is across the wire already.
+        """
+        if service_of(spec) != "pool-manager":
+            return self._machines[0]
+        nodes = sum(service.name.startswith("pool-manager") for service in self._services)
+        return self._machines[-1 - nodes % len(self._machines)]
+
+    def create(self, spec: Spec, machine: Machine, port: int | None) -> Any:
         """Create a container, connected and not started.
 
-        :param port: published on 127.0.0.1; ``None`` lets the engine choose.
+        :param port: published; ``None`` lets the engine choose.
         """
         arguments = list(spec.arguments)
         options: dict[str, Any] = {}
-        if _service_of(spec) == "pool-manager":
-            node = self.network_of(spec)
+        node = None
+        if service_of(spec) == "pool-manager":
+            node = machine.network(spec.name, internal=True)
             options = {
-                "volumes": {self._socket: {"bind": "/var/run/docker.sock", "mode": "rw"}},
-                "group_add": [str(self._socket_group)],
+                "volumes": {machine.socket: {"bind": "/var/run/docker.sock", "mode": "rw"}},
+                "group_add": [str(machine.socket_group)],
             }
-            arguments += self._node_arguments(spec, node)
-        environment = {**self._environment, **spec.environment}
-        container = self._create(
-            self.image(spec), spec.name, arguments, port, environment=environment, **options
+            arguments += self._node_arguments(spec, machine, node)
+        container = machine.create(
+            machine.image(service_of(spec)),
+            spec.name,
+            arguments,
+            port=port,
+            environment={**self._environment, **spec.environment},
+            **options,
         )
         try:
-            self.data.connect(container, aliases=[spec.name])
-            if options:
-                node.connect(container, aliases=[spec.name])
+            machine.join(self.data, container, spec.name)
+            if node is not None:
+                machine.join(node, container, spec.name)
         except BaseException:
             container.remove(force=True)
             raise
@@ -306,47 +312,18 @@ class DockerLauncher:
 
     def create_worker(self, arguments: Sequence[str], **options: Any) -> Any:
         """Create a worker's container that belongs to no node, not started."""
-        image, name = f"narration/worker:{self._tag}", f"lone-{secrets.token_hex(3)}"
-        options = {"environment": self._environment, **options}
-        return self._create(image, name, list(arguments), None, **options)
-
-    def network_of(self, spec: Spec) -> Any:
-        """Return the network of a node and its workers."""
-        return self._network(spec.name, internal=True)
-
-    def _create(
-        self, image: str, name: str, arguments: list[str], port: int | None, **options: Any
-    ) -> Any:
-        from docker.types import LogConfig
-
-        return self.client.containers.create(
-            image,
-            arguments,
-            name=self.called(name),
-            # The engine resolves host names and containers' names on the control network as well,
-            # so peers go by aliases, which only the data network and the node's network know.
-            hostname=self.called(name),
-            labels=self._run.labels,
-            init=True,
-            network=self._control.name,
-            ports={_PORT: (_HOST, port)},
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            # Rotation would lose lines without a word.
-            log_config=LogConfig(type="json-file", config={"max-size": "1t"}),
-            **options,
-        )
+        machine = self._machines[0]
+        name = f"lone-{secrets.token_hex(3)}"
+        image = machine.image("worker")
+        return machine.create(image, name, arguments, environment=self._environment, **options)
 
     def clock(self, seconds: int) -> Mapping[str, str]:
         """Return the environment of a service with a wrong clock; see the protocol."""
-        image = self.client.images.get(f"narration/worker:{self._tag}")
-        if image.labels.get(_FAKETIME_LABEL) != "yes":
-            raise ClusterError(f"{clocks.HELP} in the images: then make images")
-        return clocks.wrong_clock(seconds, _FAKETIME)
+        return self._machines[0].wrong_clock(seconds)
 
     def signal_worker(self, runs_as: str, number: int) -> None:
         """Signal a worker's container; see the protocol."""
-        container = self._worker(runs_as)
+        _, container = self._worker(runs_as)
         if number == signal.SIGSTOP:
             container.pause()
         elif number == signal.SIGCONT:
@@ -356,82 +333,45 @@ class DockerLauncher:
 
     def worker_url(self, runs_as: str, address: str) -> str:
         """Return where we reach a worker: its published port; see the protocol."""
-        return f"http://{_HOST}:{published_port(self._worker(runs_as))}"
+        machine, container = self._worker(runs_as)
+        return f"http://{machine.address}:{published_port(container)}"
 
     def close(self) -> None:
         """Ask all to end, then remove all that is the run's."""
-        if self._reaper is None:
-            return
         for service in reversed(self._services):
-            with contextlib.suppress(Exception):  # the sweep below removes what resists
+            with contextlib.suppress(Exception):  # the machine removes what resists
                 service.stop()
         self._services.clear()
-        self._networks.clear()
-        sweep(self.client, self._run.id)
-        self._reaper.dismiss()
-        self._reaper = None
-        self.client.close()
+        # The first one's last: an overlay can be removed when nobody uses it any more.
+        while self._machines:
+            self._machines.pop().close()
 
-    def _node_arguments(self, spec: Spec, node: Any) -> list[str]:
+    def _node_arguments(self, spec: Spec, machine: Machine, node: Any) -> list[str]:
         labels = [f"--worker-label={key}={value}" for key, value in self._run.labels.items()]
         return [
             f"--advertise={spec.name}",
             "--engine=docker",
-            f"--worker-image=narration/worker:{self._tag}",
-            f"--worker-prefix={self.called('')}",
+            f"--worker-image={machine.image('worker')}",
+            f"--worker-prefix={machine.called('')}",
+            f"--worker-address={machine.address}",
             f"--worker-network={node.name}",
-            f"--worker-network={self._control.name}",
-            *(["--worker-gpus"] if self.has_gpu else []),
+            f"--worker-network={machine.control.name}",
+            *(["--worker-gpus"] if machine.has_gpu else []),
             *labels,
         ]
 
-    def called(self, name: str) -> str:
-        """Return what a container or network of this run is called."""
-        return f"narration-{self._run.id}-{name}"
-
-    def _network(self, name: str, **options: Any) -> Any:
-        called = self.called(name)
-        for network in self._networks:
-            if network.name == called:
-                return network
-        network = self.client.networks.create(called, labels=self._run.labels, **options)
-        self._networks.append(network)
-        return network
-
-    def _worker(self, runs_as: str) -> Any:
+    def _worker(self, runs_as: str) -> tuple[Machine, Any]:
         kind, _, name = runs_as.partition(" ")
         if kind != "container" or not name:
             raise ClusterError(f"a worker here runs as `container <name>`, this one as `{runs_as}`")
-        try:
-            return self.client.containers.get(name)
-        except Exception as error:  # docker-py's tree: not found, or the engine does not answer
-            raise ClusterError(f"no container runs as {runs_as}: {error}") from None
-
-    def _check_images(self) -> None:
-        import docker
-
-        for service in ("orchestrator", "pool-manager", "worker"):
-            image = f"narration/{service}:{self._tag}"
-            try:
-                self.client.images.get(image)
-            except docker.errors.ImageNotFound:
-                self.client.close()
-                raise ClusterError(f"the engine has no image {image}; try: make images") from None
+        for machine in self._machines:
+            if (container := machine.find(name)) is not None:
+                return machine, container
+        raise ClusterError(f"no container runs as {runs_as}")
 
 
-def published_port(container: Any) -> int:
-    """Return the port on 127.0.0.1 where a container is reached.
-
-    :raises ClusterError: it has none, or none any more.
-    """
-    container.reload()
-    found = (container.attrs["NetworkSettings"]["Ports"] or {}).get(_PORT)
-    if not found:
-        raise ClusterError(f"the container {container.name} publishes no port: it has ended")
-    return int(found[0]["HostPort"])
-
-
-def _service_of(spec: Spec) -> str:
+def service_of(spec: Spec) -> str:
+    """Return the service that a spec runs: ``"pool-manager"``."""
     return spec.module.rpartition(".")[2].replace("_", "-")
 
 

@@ -26,9 +26,10 @@ no Docker engine answers at {where}: {error}
   - or run the same features on local processes: make features"""
 
 
-def connect() -> Any:
+def connect(engine: str = "") -> Any:
     """Return a ``docker.DockerClient`` whose engine answers.
 
+    :param engine: ``unix://``, ``tcp://``, ``ssh://`` …; by default what the client finds.
     :raises ClusterError: none does; the message says what to do.
     :raises MissingExtra: docker-py is not installed.
     """
@@ -36,8 +37,8 @@ def connect() -> Any:
         import docker
     except ImportError as error:
         raise MissingExtra("docker", "docker") from error
-    where = os.environ.get("DOCKER_HOST")
-    context = None if where else _context_host()
+    where = engine or os.environ.get("DOCKER_HOST")
+    context = engine or (None if where else _context_host())
     try:
         _try_socket(where or context or f"unix://{_SOCKET}")
         options = {"base_url": context} if context else docker.utils.kwargs_from_env()
@@ -71,12 +72,13 @@ def gpu_runtime(client: Any) -> bool:
     return "nvidia" in client.info().get("Runtimes", {})
 
 
-def engine_socket(client: Any, image: str) -> tuple[str, int]:
+def engine_socket(client: Any, image: str, engine: str = "") -> tuple[str, int]:
     """Return the engine's socket on its own machine, and the group that may use it.
 
     :param image: has Python; used to look at the socket where the engine is not on this machine.
+    :param engine: see :func:`connect`.
     """
-    host = os.environ.get("DOCKER_HOST") or _context_host() or f"unix://{_SOCKET}"
+    host = engine or os.environ.get("DOCKER_HOST") or _context_host() or f"unix://{_SOCKET}"
     if host.startswith("unix://"):
         path = Path(host.removeprefix("unix://"))
         with contextlib.suppress(OSError):

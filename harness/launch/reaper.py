@@ -62,13 +62,16 @@ def sweep_dead_runs(client: Any) -> list[str]:
 
 
 class Reaper:
-    """A process that sweeps a run when this process has ended, however it ended."""
+    """A process that sweeps a run when this process has ended, however it ended.
 
-    def __init__(self, run: Run) -> None:
+    :param engine: see :func:`~.docker_engine.connect`.
+    """
+
+    def __init__(self, run: Run, engine: str = "") -> None:
         reads, self._writes = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "harness.launch.reaper", run.id, str(reads)],
+                [sys.executable, "-m", "harness.launch.reaper", run.id, str(reads), engine],
                 cwd=_ROOT,
                 # Inherited by this child alone: another holder of our end would keep it waiting.
                 pass_fds=(reads,),
@@ -120,9 +123,9 @@ def main(arguments: list[str]) -> int:
         for line in sweep_dead_runs(connect()) or ["nothing was left"]:
             print(line)  # noqa: T201 - what a person asked for
         return 0
-    run_id, descriptor = arguments
+    run_id, descriptor, engine = arguments
     os.read(int(descriptor), 1)
-    sweep(connect(), run_id)
+    sweep(connect(engine), run_id)
     return 0
 
 

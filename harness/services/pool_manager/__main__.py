@@ -99,6 +99,7 @@ def _engine(settings: Settings) -> Engine:
         networks=settings.worker_networks,
         labels=dict(label.split("=", 1) for label in settings.worker_labels),
         prefix=settings.worker_prefix,
+        address=settings.worker_address,
         gpus=settings.worker_gpus,
     )
 

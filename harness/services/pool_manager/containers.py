@@ -32,6 +32,7 @@ class DockerEngine:
     :param networks: the first is where a worker and this process reach each other by name.
     :param labels: of each container: whose run it belongs to.
     :param prefix: of each container's name.
+    :param address: of this machine, where each container's port is published.
     :param gpus: whether to ask for all GPUs; the engine must have a runtime for them.
     """
 
@@ -44,6 +45,7 @@ class DockerEngine:
         networks: Sequence[str],
         labels: Mapping[str, str],
         prefix: str = "",
+        address: str = "127.0.0.1",
         gpus: bool = False,
         api: DockerApi | None = None,
     ) -> None:
@@ -51,6 +53,7 @@ class DockerEngine:
         self._networks = tuple(networks)
         self._labels = dict(labels)
         self._prefix = prefix
+        self._address = address
         self._gpus = gpus
         self._api = api or DockerApi()
 
@@ -84,7 +87,7 @@ class DockerEngine:
             "NetworkingConfig": {"EndpointsConfig": dict.fromkeys(self._networks[:1], names)},
             "HostConfig": {
                 "NetworkMode": self._networks[0] if self._networks else "default",
-                "PortBindings": {f"{_PORT}/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]},
+                "PortBindings": {f"{_PORT}/tcp": [{"HostIp": self._address, "HostPort": ""}]},
                 # Without an init, PID 1 ignores SIGTERM.
                 "Init": True,
                 "AutoRemove": True,

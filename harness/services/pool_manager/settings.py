@@ -29,6 +29,7 @@ class Settings(NamedTuple):
     worker_networks: tuple[str, ...] = ()
     worker_labels: tuple[str, ...] = ()
     worker_prefix: str = ""
+    worker_address: str = "127.0.0.1"
     worker_gpus: bool = False
     require_ram_mb: int = 512
     require_gpu: bool = False
@@ -85,6 +86,7 @@ def read_settings(argv: Sequence[str] | None = None) -> Settings:
         help="docker: a label of their containers, repeatable",
     )
     add("--worker-prefix", default=usual.worker_prefix, help="docker: of their containers' names")
+    add("--worker-address", default=usual.worker_address, help="docker: to publish their ports at")
     add("--worker-gpus", action="store_true", help="docker: ask the engine for all GPUs")
     add(
         "--require-ram-mb",
