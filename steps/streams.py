@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import httpx
+import pytest
 from pytest_bdd import parsers, then, when
 
 from pytest_narration.recorder import Record
-from pytest_narration.sources import SseSource
-from pytest_narration.sse import Decoder
+from pytest_narration.sse import Decoder, Overlong, ServerSentEvent
 from pytest_narration.story import lines
 
 from .scene import STREAM_SECONDS, Scene, within
 
 _SLOTS = 4
-_CALL_SECONDS = 10.0
 
 
 def get_stream(scene: Scene, **headers: str) -> httpx.Response:
@@ -24,13 +22,29 @@ def get_stream(scene: Scene, **headers: str) -> httpx.Response:
     return scene.cluster.client().get(f"/v1/jobs/{scene.job.job_id}/stream", headers=headers)
 
 
+@pytest.fixture
+def read_late() -> list[ServerSentEvent | Overlong]:
+    """What a reader got that read only when the job was over."""
+    return []
+
+
 @when("all slots are busy for a moment")
+def _busy_for_a_moment(scene: Scene) -> None:
+    """Their pace, and not the machine's, says how long these jobs take."""
+    _fill(scene, tokens=40, pace=40)
+
+
+@when("all slots are busy")
 def _busy(scene: Scene) -> None:
-    """Jobs that need no model's speed to take their time: the machine may be busy or idle."""
+    _fill(scene, tokens=400, pace=20)
+
+
+def _fill(scene: Scene, *, tokens: int, pace: int) -> None:
     for _ in range(_SLOTS):
-        scene.submit(max_tokens=40, max_tok_per_s=40)
+        scene.submit(max_tokens=tokens, max_tok_per_s=pace)
+    for job in scene.jobs[-_SLOTS:]:
         scene.narration.wait_for(
-            service="worker", action="execute_request", correlation_id=scene.job.correlation_id
+            service="worker", action="execute_request", correlation_id=job.correlation_id
         )
 
 
@@ -71,7 +85,7 @@ def _dispatched(scene: Scene, count: int) -> None:
 def _story_order(scene: Scene, datatable: list[list[str]]) -> None:
     scene.narration.settle(timeout=STREAM_SECONDS)
     story = scene.narration.story(scene.job.correlation_id)
-    told = iter([[line.service, line.action] for line in lines(story.items)])
+    told = iter([[line.lane, line.action] for line in lines(story.items)])
     # An iterator: each line is looked for behind the one before it.
     missing = [row for row in datatable if row not in told]
     assert not missing, f"{missing} do not come, or too early:\n{story}"
@@ -113,7 +127,8 @@ def _same(scene: Scene) -> None:
 
 @when("the client asks for the stream after the last frame that it has read")
 def _after_all(scene: Scene) -> None:
-    scene.response = get_stream(scene, **{"Last-Event-ID": scene.stream.last_event_id})
+    last = [frame.id for frame in scene.stream.frames if frame.id][-1]
+    scene.response = get_stream(scene, **{"Last-Event-ID": last})
 
 
 @when(parsers.parse('the client asks for the stream after the frame "{frame_id}"'))
@@ -124,7 +139,8 @@ def _after(scene: Scene, frame_id: str) -> None:
 @then(parsers.parse("the answer is {status:d} without a word"))
 def _silent(scene: Scene, status: int) -> None:
     assert scene.response is not None
-    assert (scene.response.status_code, scene.response.content) == (status, b"")
+    assert scene.response.status_code == status, scene.response.text
+    assert scene.response.content == b""
 
 
 @when("another reader takes the stream over after its first token")
@@ -167,7 +183,7 @@ def _every_frame(scene: Scene) -> None:
 
 
 @when("the client opens the job's stream, and reads only when the job is over")
-def _late(scene: Scene) -> None:
+def _late(scene: Scene, read_late: list[ServerSentEvent | Overlong]) -> None:
     """Nothing is taken from the socket until the orchestrator has said that the job is complete."""
     client = scene.cluster.client()
     with client.stream("GET", f"/v1/jobs/{scene.job.job_id}/stream") as answer:
@@ -177,13 +193,13 @@ def _late(scene: Scene) -> None:
             timeout=STREAM_SECONDS,
         )
         decoder = Decoder()
-        scene.read_late = [f for piece in answer.iter_bytes() for f in decoder.feed(piece)]
+        read_late += [frame for piece in answer.iter_bytes() for frame in decoder.feed(piece)]
 
 
 @then("it has read every frame, to the end")
-def _has_all(scene: Scene) -> None:
-    assert [frame.data for frame in scene.read_late][-1] == "[DONE]"
-    ids = [int(frame.id) for frame in scene.read_late if frame.id]
+def _has_all(read_late: list[ServerSentEvent]) -> None:
+    assert [frame.data for frame in read_late][-1] == "[DONE]"
+    ids = [int(frame.id) for frame in read_late if frame.id]
     assert ids == list(range(1, len(ids) + 1))
 
 
@@ -207,10 +223,4 @@ def _resume_after(scene: Scene) -> None:
     place = str(scene.response.json()["error"]["resume_after"])
     stream = scene.open_stream(last_event_id=place)
     within(STREAM_SECONDS, "reading from where it is kept", [stream])
-    assert [int(f.id) for f in stream.frames if f.id][0] == int(place) + 1
-
-
-def frames_of(streams: list[SseSource]) -> Iterator[str]:
-    """Yield everything that streams brought."""
-    for stream in streams:
-        yield from (frame.data for frame in stream.frames)
+    assert next(int(f.id) for f in stream.frames if f.id) == int(place) + 1

@@ -47,5 +47,5 @@ Feature: A reader that was away misses nothing
     When the client submits a job of 40 tokens, at most 100 a second
     And the client goes away after the job's first token and never comes back
     Then the job completes all the same
-    And the client reads the stream of the ended job once more
-    And the job's stream is read to its end
+    When the client reads the stream of the ended job once more
+    Then the job's stream is read to its end
