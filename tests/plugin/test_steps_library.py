@@ -92,9 +92,9 @@ Feature: A broken cluster
     )
     shop.makepyfile(test_features="from pytest_bdd import scenarios\nscenarios('broken.feature')\n")
 
-    run(*BDD).assert_outcomes(passed=3)
+    run(*BDD, "test_features.py").assert_outcomes(passed=3)
     (shop.path / "conftest.py").unlink()
-    run(*BDD).assert_outcomes(passed=3)
+    run(*BDD, "test_features.py").assert_outcomes(passed=3)
 
 
 def test_nothing_is_left_running_after_the_session(shop: pytest.Pytester, run: Run) -> None:
