@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_narration import rules
 from pytest_narration.pattern import event
-from pytest_narration.sources import FileSource
+from pytest_narration.sources import FilesSource
 
 LOG = Path(__file__).parent / "logs" / "compose.log"
 
@@ -14,12 +13,14 @@ LOG = Path(__file__).parent / "logs" / "compose.log"
 @pytest.fixture(scope="session")
 def log(narration_recorder):
     """Everything that the file tells: each line's prefix names its service."""
-    FileSource(LOG, "compose", narration_recorder, follow=False).start().wait()
+    FilesSource([LOG], narration_recorder).start().wait()
     return narration_recorder
 
 
-def test_every_subscription_keeps_its_ids_on_every_hop(log):
-    rules.assert_holds(log, ["correlation-present", "correlation-same", "job-own", "job-linked"])
+@pytest.mark.usefixtures("log")
+def test_every_subscription_keeps_its_ids_on_every_hop(narration):
+    ids = ["correlation-present", "correlation-same", "job-own", "job-linked"]
+    narration.session.assert_holds(ids)
 
 
 def test_every_accepted_subscription_is_welcomed(log):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .docker import DockerSource
 from .file import FileSource
+from .files import FilesSource
 from .http_calls import watch
 from .inprocess import InProcessSource
 from .otlp_http import OtlpSource
@@ -18,6 +19,7 @@ from .sse_http import SseSource
 __all__ = [
     "DockerSource",
     "FileSource",
+    "FilesSource",
     "InProcessSource",
     "OtlpSource",
     "ProcessSource",
