@@ -18,6 +18,7 @@ from .recorder import Evidence
 
 if TYPE_CHECKING:
     from .coverage.catalog import Point
+    from .contracts import Contracts
     from .formats import FieldMap
     from .rules import Rule, Settings, Verdict
 
@@ -81,6 +82,13 @@ class Policy:
             raise pytest.UsageError(str(error)) from None
 
     @cached_property
+    def contracts(self) -> Contracts:
+        """What ``[tool.narration.contracts]`` says, beside the contracts of the package."""
+        from .contracts import Contracts
+
+        return Contracts.of(self._table.get("contracts", {}), folder=self._config.rootpath)
+
+    @cached_property
     def _table(self) -> dict[str, Any]:
         path = self._config.rootpath / "pyproject.toml"
         if not path.is_file():
@@ -114,6 +122,7 @@ class Policy:
                 allow=choice.allow,
                 settings=self.settings,
                 points=self.points,
+                options={"contract": {"contracts": self.contracts}},
             )
             self._check_known(choice.off)
         except (ConfigurationError, CatalogError) as error:

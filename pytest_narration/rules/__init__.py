@@ -12,6 +12,7 @@ from __future__ import annotations
 from .causal_order import causal_order
 from .channel_split import channel_split
 from .checking import assert_holds, check
+from .contract import contract
 from .correlation_echoed import correlation_echoed
 from .correlation_present import correlation_present
 from .correlation_same import correlation_same
@@ -64,6 +65,7 @@ BUILTIN: tuple[Rule, ...] = (
     trace_linked,
     provenance,
     envelope,
+    contract,
     no_secrets,
     editorial,
     causal_order,

@@ -1,6 +1,6 @@
 """Evidence -> the same evidence with the indexes that rules share, built on first use.
 
-A check makes one :class:`Facts` and hands it to every rule, so that fifteen rules read the story
+A check makes one :class:`Facts` and hands it to every rule, so that sixteen rules read the story
 about as often as one. It reads like any other evidence; a user's rule may ignore the indexes.
 """
 

@@ -151,7 +151,7 @@ class TestRule:
         assert rules_in(module) == [no_tokens]
 
     def test_every_rule_has_an_id_a_title_and_a_hint(self) -> None:
-        assert len(set(_NAMES)) == len(BUILTIN) == 15
+        assert len(set(_NAMES)) == len(BUILTIN) == 16
         assert all(rule.title and rule.hint for rule in BUILTIN)
 
     def test_the_page_about_rules_names_every_rule_and_option(self) -> None:
