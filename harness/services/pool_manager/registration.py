@@ -37,6 +37,8 @@ class Registration:
         self._news = asyncio.Event()
         self._causes: list[str] = []
         """Events that changed the capacity since the latest heartbeat."""
+        self._slots = 0
+        """What the latest heartbeat said, or tried to say."""
         self._is_registered = False
         self._is_failing = False
         self._task: asyncio.Task[None] | None = None
@@ -50,7 +52,7 @@ class Registration:
         self._news.set()
 
     def follow(self, event_id: str | None) -> None:
-        """Let what the orchestrator says of the next heartbeat name this event as a cause."""
+        """Let what is said of the next change of the capacity name this event as a cause."""
         if event_id is not None:
             self._causes.append(event_id)
 
@@ -117,15 +119,13 @@ class Registration:
         return True
 
     async def _beat(self) -> None:
-        context = current_context()
-        assert context is not None, "bound around the whole membership"
-        context.trail.follow(*self._causes)
-        self._causes.clear()
+        capacity = self._capacity()
+        self._tell_change(capacity["slots"])
         try:
             await self._hop.call(
                 "POST",
                 f"{self._url}/v2/nodes/{self._settings.node_id}/heartbeat",
-                {"instance": identity().instance, **self._capacity()},
+                {"instance": identity().instance, **capacity},
                 timeout=self._patience,
             )
         except HopError as error:
@@ -144,6 +144,20 @@ class Registration:
         if self._is_failing:
             self._is_failing = False
             narrate("heartbeat_recover", "Heartbeat to {target} is back", target=self._url)
+
+    def _tell_change(self, slots: int) -> None:
+        context = current_context()
+        assert context is not None, "bound around the whole membership"
+        context.trail.follow(*self._causes)
+        self._causes.clear()
+        if slots != self._slots:
+            self._slots = slots
+            narrate(
+                "capacity_report",
+                "Reporting {slots} slots of node {node_id}",
+                node_id=self._settings.node_id,
+                slots=slots,
+            )
 
     @property
     def _patience(self) -> float:

@@ -206,10 +206,12 @@ def test_the_start_of_the_cluster_is_one_chain_of_causes(cluster: Cluster) -> No
 
     spawn, startup = first("worker_spawn"), first("startup", service="worker")
     calling = first("callback_ready", attempt=1)
-    ready, node_ready = first("worker_ready"), first("node_ready")
+    ready, reported, node_ready = map(first, ("worker_ready", "capacity_report", "node_ready"))
     assert startup.cause == (spawn.event_id,)
     assert ready.cause == (calling.event_id,)
-    assert ready.event_id in node_ready.cause
+    assert ready.event_id in reported.cause
+    assert reported.event_id in node_ready.cause
+    assert reported.correlation_id == node_ready.correlation_id
 
 
 def test_the_workers_lines_are_kept_by_its_pool_manager(cluster: Cluster) -> None:

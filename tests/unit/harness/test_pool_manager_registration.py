@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from harness.services.hop import Hop
 from harness.services.pool_manager.registration import Registration
 from harness.services.pool_manager.settings import Settings
 from harness.services.web import Tokens
-from pytest_narration.emit import subscribe
+from pytest_narration.emit import new_id, subscribe
 
 from .scripted_peer import scripted_peer
 
@@ -57,11 +58,15 @@ def _talk(*answers: bytes, until: int) -> list[str]:
 async def _with(
     script: Callable[[bytes, asyncio.StreamWriter], Awaitable[None]],
     scenario: Callable[[], Awaitable[object]],
+    *,
+    capacity: Callable[[], dict[str, int]] = lambda: {"slots": 0},
+    follow: str | None = None,
 ) -> None:
     async with scripted_peer(script) as address:
         hop = Hop(Tokens("t"))
         settings = Settings(orchestrator_url=f"http://{address}", heartbeat=0.01)
-        registration = Registration(settings, hop, "127.0.0.1:1", lambda: {"slots": 0})
+        registration = Registration(settings, hop, "127.0.0.1:1", capacity)
+        registration.follow(follow)
         registration.start()
         try:
             async with asyncio.timeout(10):
@@ -95,6 +100,37 @@ def test_an_outage_is_said_once_and_its_end_too(said: list[tuple[str, str]]) -> 
 def test_an_orchestrator_that_is_not_there_yet_is_waited_for(said: list[tuple[str, str]]) -> None:
     assert _talk(_BROKEN, _BROKEN, until=4) == [_REGISTER, _REGISTER, _REGISTER, _BEAT]
     assert [level for level, _ in said].count("warn") == 1
+
+
+def test_a_change_of_the_capacity_is_said_once_with_its_cause() -> None:
+    heard: list[dict[str, Any]] = []
+    beats: list[bytes] = []
+    cause = new_id()
+    forget = subscribe(lambda line, context: heard.append(json.loads(line)))
+
+    async def run() -> None:
+        enough = asyncio.Event()
+
+        async def script(head: bytes, writer: asyncio.StreamWriter) -> None:
+            if b"heartbeat" in head:
+                beats.append(head)
+                if len(beats) == 4:
+                    enough.set()
+            writer.write(_OK)
+
+        def capacity() -> dict[str, int]:
+            return {"slots": 0 if not beats else 4}
+
+        await _with(script, enough.wait, capacity=capacity, follow=cause)
+
+    try:
+        asyncio.run(run())
+    finally:
+        forget()
+    (told,) = [event for event in heard if event["action"] == "capacity_report"]
+    assert told["human"] == "Reporting 4 slots of node node-0"
+    assert cause in told["cause"]
+    assert told["event_id"].encode() in beats[1]
 
 
 def test_it_says_goodbye() -> None:

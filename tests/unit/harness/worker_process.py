@@ -32,7 +32,9 @@ class WorkerProcess:
     """``python -m harness.services.worker`` and every line of its stdout, as it comes."""
 
     def __init__(self, *arguments: str, pass_fds: tuple[int, ...] = ()) -> None:
-        command = [sys.executable, "-m", "harness.services.worker", *arguments]
+        # Its stdin is its lifeline, unless a test brings another: it ends with the test run.
+        lifeline = () if pass_fds else ("--parent-fd=0",)
+        command = [sys.executable, "-m", "harness.services.worker", *arguments, *lifeline]
         self.events: list[Event] = []
         self.other_lines: list[str] = []
         self._news = threading.Condition()
@@ -42,7 +44,7 @@ class WorkerProcess:
             env={**os.environ, "NARRATION_API_TOKEN": TOKEN},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             text=True,
             pass_fds=pass_fds,
         )
@@ -85,7 +87,7 @@ class WorkerProcess:
             raise AssertionError(f"no exit within {timeout} s; {self._told()}") from None
         for reader in self._readers:
             reader.join(timeout)
-        for stream in (self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             assert stream is not None
             stream.close()
         return status
