@@ -90,7 +90,7 @@ class Decoding:
     def stop(self, job: Job) -> None:
         """End a job that was cancelled or ran out of time, whether it has a slot or waits."""
         if job.stop_reason:
-            self._fail(job, "CANCELLED", job.stop_reason)
+            self._fail(job, "CANCELLED", job.stop_reason, job.stop_cause)
         else:
             self._fail(job, "TIMEOUT", f"not done within {job.request.timeout_ms} ms")
 
@@ -181,12 +181,13 @@ class Decoding:
             traceback.print_exception(error, file=sys.stderr)
         self._fail(job, "INFERENCE_FAILED", _first_line(error))
 
-    def _fail(self, job: Job, code: ErrorCode, reason: str) -> None:
+    def _fail(self, job: Job, code: ErrorCode, reason: str, cause: tuple[str, ...] = ()) -> None:
         job.narrate(
             "error",
             "Inference failed for job {job_id}: {error_kind}",
             actor="inference-backend",
             level="error",
+            cause=cause,
             error_kind=code,
             reason=reason,
             tokens_out=job.tokens_out,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextvars
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -49,7 +50,7 @@ class Job:
     stop_reason: str = ""
     """Why it shall be cancelled; empty while it shall run."""
     stop_cause: tuple[str, ...] = ()
-    """Events of the one who cancelled it, which precede what the job says next."""
+    """Events of the one who cancelled it, which precede what the job says of its end."""
     tokens: list[int] = field(default_factory=list)
     """The prompt's ids."""
     need: int = 0
@@ -89,14 +90,19 @@ class Job:
         """Tokens per second so far."""
         return round(self.tokens_out / max(self.decode_ms / 1000, 1e-6), 1) if self.began else 0.0
 
-    def narrate(self, action: str, template: str, /, **said: Any) -> None:
-        """Narrate inside the request's context: on stdout, and on the job's stream."""
-        self.context.run(self._narrate, action, template, **said)
+    def narrate(
+        self, action: str, template: str, /, *, cause: Iterable[str] = (), **said: Any
+    ) -> None:
+        """Narrate inside the request's context: on stdout, and on the job's stream.
 
-    def _narrate(self, action: str, template: str, /, **said: Any) -> None:
-        if self.stop_reason:
-            cause, self.stop_cause = self.stop_cause, ()
-            with narration_context(cause=cause):
-                narrate(action, template, **said)
-        else:
-            narrate(action, template, **said)
+        :param cause: ids of events outside the request that led to this one.
+        """
+        self.context.run(_narrate, action, template, cause, said)
+
+
+def _narrate(action: str, template: str, cause: Iterable[str], said: dict[str, Any]) -> None:
+    if not cause:
+        narrate(action, template, **said)
+        return
+    with narration_context(cause=cause):
+        narrate(action, template, **said)
