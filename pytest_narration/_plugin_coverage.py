@@ -23,7 +23,7 @@ from .coverage.locations import locate
 from .coverage.report import TERMINAL, terminal_lines, write
 from .coverage.results import Results, analyse
 from .errors import ConfigurationError, CoverageDataError, NarrationError
-from .recorder import Recorder
+from .recorder import IN_PROCESS, Recorder
 
 __all__ = ["start"]
 
@@ -105,6 +105,7 @@ class Measure:
                     channel=record.channel,
                     source=record.source,
                     context=self._context(recorder, record.index),
+                    may_be_late=record.source != IN_PROCESS,
                 )
             self._positions[number] = stop
 

@@ -7,7 +7,10 @@ What is kept does not grow with the number of events, only with the number of di
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cache
 
+from ..emit.redaction import REDACTED, Redactor
 from ..event import COLUMNS, Event
 from .catalog import Catalog, Hop, Signature
 from .data import SESSION, CoverageData, Evidence, Sighting
@@ -18,6 +21,8 @@ _ID_COLUMNS = tuple(sorted(name for name in COLUMNS if name.endswith("_id") and 
 _VOLATILE = re.compile(
     r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,}\b|\d+(?:[.:]\d+)*"
 )
+_LINE_BREAK = re.compile(r"\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
+_ANYTHING = "{…}"
 _HUMAN_KEPT = 300
 _HUMAN_READ = 1000
 
@@ -46,16 +51,22 @@ class Collector:
         return self._seen_any
 
     def add(
-        self, event: Event, *, channel: str = "stdout", source: str = "", context: str = SESSION
+        self,
+        event: Event,
+        *,
+        channel: str = "stdout",
+        source: str = "",
+        context: str = SESSION,
+        may_be_late: bool = True,
     ) -> None:
         """Count one event towards the test that owns it.
 
         An event belongs to the test whose events first carried its correlation id: a line that
         arrives while the next test runs still counts for its own. Without a correlation id it
-        belongs to ``context``.
+        belongs to ``context``; so does one that cannot be late, whichever id a test chose for it.
         """
         self._seen_any = True
-        if event.correlation_id:
+        if event.correlation_id and may_be_late:
             context = self._owners.setdefault(event.correlation_id, context)
         signature = signature_of(event, self._catalog)
         ids = tuple(name for name in self._ids if event.field(name) not in (None, ""))
@@ -72,9 +83,8 @@ class Collector:
     def _note(
         self, signature: Signature, channel: str, event: Event, source: str, context: str
     ) -> None:
-        evidence = Evidence(
-            event.timestamp or "", event.event_id or "", event.human[:_HUMAN_KEPT], source, context
-        )
+        human = _clean()(event.human[:_HUMAN_READ])[:_HUMAN_KEPT]
+        evidence = Evidence(event.timestamp or "", event.event_id or "", human, source, context)
         known = self._evidence.get((signature, channel))
         if known is None or evidence < known:
             self._evidence[signature, channel] = evidence
@@ -104,8 +114,8 @@ def signature_of(event: Event, catalog: Catalog) -> Signature:
     """Return what the event is recognised by.
 
     With a template that is the template. Without one, or with one that the caller had filled in
-    before, it is the text of the point that declares it, else its own text with ids and numbers
-    replaced by ``{…}``, so that it stays one entry.
+    before, it is the text of the point that declares it, else its own text with ids, numbers,
+    secrets and what follows the first line replaced by ``{…}``, so that it stays one entry.
     """
     service = event.service or ""
     point = catalog.match(
@@ -119,5 +129,20 @@ def signature_of(event: Event, catalog: Catalog) -> Signature:
         return point.signature
     text = event.template or ""
     if not text or text == event.human:
-        text = _VOLATILE.sub("{…}", event.human[:_HUMAN_READ])[:_HUMAN_KEPT]
+        text = _steady(event.human[:_HUMAN_READ])[:_HUMAN_KEPT]
     return Signature(service, event.actor, event.action, text)
+
+
+def _steady(text: str) -> str:
+    """Return what stays the same of a text when it is said again."""
+    first, *more = _LINE_BREAK.split(text, maxsplit=1)
+    cleaned = _clean()(first)
+    if REDACTED in cleaned and REDACTED not in first:
+        first = cleaned.replace(REDACTED, _ANYTHING)
+    return _VOLATILE.sub(_ANYTHING, first) + (_ANYTHING if any(more) else "")
+
+
+@cache
+def _clean() -> Callable[[str], str]:
+    """Return what takes secrets out of text of foreign services: it is saved and published."""
+    return Redactor().clean

@@ -289,16 +289,15 @@ def _channels(verdicts: Iterable[PointResult]) -> dict[str, Figure]:
 
 
 def _correlation(verdicts: Iterable[PointResult]) -> Figure:
-    """Return how many (point, channel, test) carried all required ids, out of those seen.
+    """Return how many (point, channel) carried all required ids each time, out of those seen.
 
-    One event without its ids spoils the test's entry, whatever other events carried.
+    One event without them spoils the entry, whatever other events carried. Tests are not told
+    apart here: which one an event belongs to may depend on how tests are spread over workers.
     """
-    covered = total = 0
-    for verdict in verdicts:
-        if not verdict.point.ids:
-            continue
-        for seen in verdict.seen.values():
-            spoiled = frozenset[str]().union(*seen.incomplete.values())
-            covered += len(seen.complete - spoiled)
-            total += len(seen.complete | spoiled)
-    return Figure(covered, total)
+    seen = [
+        channel
+        for verdict in verdicts
+        if verdict.point.ids and verdict.state != "excluded"
+        for channel in verdict.seen.values()
+    ]
+    return Figure(sum(not channel.incomplete for channel in seen), len(seen))

@@ -81,6 +81,29 @@ def test_the_same_numbers_come_from_one_process_and_from_two_workers(
     assert serial["contexts"] == [f"{module}::test_{name}" for name in names]
 
 
+def test_tests_that_choose_the_same_id_each_cover_what_they_reach(
+    project: pytest.Pytester, run: Run
+) -> None:
+    project.makepyfile(
+        """
+        import shop
+
+        def test_one(narration_capture):
+            shop.checkout(narration_capture.channel("j-1"))
+
+        def test_two(narration_capture):
+            shop.checkout(narration_capture.channel("j-1"))
+        """
+    )
+
+    run("--narration-coverage")
+    serial = _saved(project)
+    run("--narration-coverage", "-n2")
+
+    assert _saved(project) == serial
+    assert len(serial["contexts"]) == 2
+
+
 def test_coverage_falls_exactly_by_the_points_of_deselected_tests(
     project: pytest.Pytester, run: Run
 ) -> None:

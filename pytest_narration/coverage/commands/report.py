@@ -53,7 +53,8 @@ def run(arguments: Namespace) -> int:
             missing = request.format == "term-missing"
             for line in terminal_lines(results, judged, missing=missing):
                 sys.stdout.write(f"{line.text}\n")
-    for verdict in judged:
-        if not verdict.holds:
-            sys.stderr.write(f"FAIL {verdict}\n")
+    if all(request.destination is not None for request in requests):
+        # The reason of a red exit code is printed whatever the reports.
+        lines = terminal_lines(results, judged, missing=False)
+        sys.stderr.writelines(f"{line.text}\n" for line in lines if line.style == "bad")
     return 0 if results.has_events and all(verdict.holds for verdict in judged) else 1

@@ -65,8 +65,9 @@ def _group(group: GroupResult) -> str:
     points = "".join(_point(point) for point in group.points)
     figure = group.figure
     return (
-        f"<section><h2>{escape(group.group.title)} <small>service {escape(group.group.service)}"
-        f"</small><span class=figure>{figure.covered}/{figure.total} {figure}</span></h2>"
+        f"<section class=group><h2>{escape(group.group.title)} "
+        f"<small>service {escape(group.group.service)}</small>"
+        f"<span class=figure>{figure.covered}/{figure.total} {figure}</span></h2>"
         f"{_bar(figure)}{points}</section>"
     )
 
@@ -84,7 +85,8 @@ def _point(result: PointResult) -> str:
         ("Required ids", escape(", ".join(point.ids))),
     ]
     details = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in facts if text)
-    seen = "".join(_seen(channel, seen) for channel, seen in result.seen.items())
+    ids = "with all ids" if point.ids else "seen"
+    seen = "".join(_seen(channel, seen, ids) for channel, seen in result.seen.items())
     # What is missing is what the page is read for.
     is_open = " open" if result.state == "partial" else ""
     return (
@@ -99,16 +101,20 @@ def _point(result: PointResult) -> str:
 def _chip(channel: str, seen: ChannelSeen | None) -> str:
     state = "no" if seen is None else "yes" if seen.complete else "half"
     words = {"no": "never seen", "half": "seen without its ids", "yes": "seen"}[state]
-    return f'<span class="chip {state}" title="{words} on {channel}">{channel}</span>'
+    told = f"{words} on {escape(channel)}"
+    return (
+        f'<span class="chip {state}" role="img" aria-label="{told}" title="{told}">'
+        f"{escape(channel)}</span>"
+    )
 
 
-def _seen(channel: str, seen: ChannelSeen) -> str:
+def _seen(channel: str, seen: ChannelSeen, complete: str) -> str:
     first = seen.evidence
     quote = ""
     if first is not None:
         said = " · ".join(filter(None, (first.timestamp, first.source, first.event_id)))
         quote = f"<blockquote>{escape(first.human)}<footer>{escape(said)}</footer></blockquote>"
-    tests = _tests("with all ids", seen.complete)
+    tests = _tests(complete, seen.complete)
     for missing, contexts in sorted(seen.incomplete.items()):
         tests += _tests(f"without {', '.join(missing)}", contexts)
     return f"<div class=seen><h3>{escape(channel)}</h3>{quote}{tests}</div>"
@@ -122,7 +128,7 @@ def _tests(title: str, contexts: Iterable[str]) -> str:
     if len(names) > _TESTS_SHOWN:
         shown += f"<li>… and {len(names) - _TESTS_SHOWN} more</li>"
     tests = f"{len(names)} test{'s' if len(names) > 1 else ''}"
-    return f"<p>{escape(title)}, in {tests}</p><ul>{shown}</ul>"
+    return f"<p>{escape(title)} in {tests}</p><ul>{shown}</ul>"
 
 
 def _rest(results: Results) -> str:

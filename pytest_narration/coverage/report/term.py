@@ -122,6 +122,11 @@ def _missing(results: Results) -> list[Line]:
     return lines
 
 
+def _printable(text: str) -> str:
+    """Show what would steer the terminal instead of being shown: services write what they like."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def _on(result: PointResult) -> str:
     return "+".join(result.point.channels)
 
@@ -131,8 +136,9 @@ def _undeclared(results: Results) -> list[Line]:
         return []
     lines = [Line(""), Line("Undeclared, seen but in no catalog:")]
     for signature, channels in results.undeclared[:_UNDECLARED_SHOWN]:
-        who = f"{signature.service}: {signature.actor} {signature.action}"
-        lines.append(Line(f"  {who} “{signature.text}” on {'+'.join(sorted(channels))}"))
+        service, actor, action, text = map(_printable, signature)
+        who = f"{service}: {' '.join(filter(None, (actor, action)))}"
+        lines.append(Line(f"  {who} “{text}” on {'+'.join(sorted(channels))}"))
     more = len(results.undeclared) - _UNDECLARED_SHOWN
     if more > 0:
         lines.append(Line(f"  … and {more} more; the json report lists all"))

@@ -364,6 +364,23 @@ def test_learn_takes_texts_that_were_filled_in_before_as_one_point(here: Path) -
     assert [p.human for p in Catalog.load("narration.toml").points] == ["Checked out {value} items"]
 
 
+def test_learn_takes_the_lines_after_the_first_as_a_value(here: Path) -> None:
+    events = [
+        Event(
+            service="a", actor="x", action="y", human=f"Crashed:\nTraceback\n  line {n}\n{n * 'z'}"
+        )
+        for n in (1, 2)
+    ]
+    Path("capture.log").write_bytes(b"".join(map(encode, events)))
+
+    assert main(["catalog", "learn", "capture.log"]) == 0
+
+    catalog = Catalog.load("narration.toml")
+    assert [p.human for p in catalog.points] == ["Crashed:{value}"]
+    who = {"service": "a", "actor": "x", "action": "y", "template": None}
+    assert all(catalog.match(**who, human=event.human) for event in events)
+
+
 def _with_call_site(point: str, call_site: str) -> None:
     text = SHOP.replace(f'id = "{point}"', f'id = "{point}"\ncall_site = "{call_site}"')
     Path("narration.toml").write_text(text, encoding="utf-8")

@@ -34,8 +34,24 @@ def test_report_writes_files_and_gates(here: Path, capsys: Out) -> None:
     assert main(["report", "--fail-under=26", "json:out.json", "term"]) == 1
 
     assert json.loads(Path("out.json").read_text("utf-8"))["total"]["percent"] == 25.0
-    assert "FAIL Required narration coverage of 26% not reached" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert out.count("FAIL Required narration coverage of 26% not reached") == 1
+    assert err == ""
     assert main(["report", "--fail-under=25", "term"]) == 0
+
+
+def test_the_reason_of_a_failure_is_told_without_a_report_on_the_terminal(
+    here: Path, capsys: Out
+) -> None:
+    save(Path(".narration-coverage"), started())
+    save(Path("empty"))
+
+    assert main(["report", "--fail-under=26", "json:out.json"]) == 1
+    assert capsys.readouterr().err == (
+        "FAIL Required narration coverage of 26% not reached. Total: 25.00%\n"
+    )
+    assert main(["report", "--data=empty", "json:out.json"]) == 1
+    assert "ERROR: no narration event was seen in the whole run" in capsys.readouterr().err
 
 
 def test_report_of_a_run_without_events_is_an_error(here: Path, capsys: Out) -> None:

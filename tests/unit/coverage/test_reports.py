@@ -18,6 +18,7 @@ from pytest_narration.coverage.gate import Judged, judge, parse_gates
 from pytest_narration.coverage.locations import locate
 from pytest_narration.coverage.report import FORMATS, badge, cobertura, html, json_file, lcov
 from pytest_narration.coverage.report import markdown as markdown_report
+from pytest_narration.coverage.report.term import render_lines
 from pytest_narration.coverage.results import Results, analyse
 from pytest_narration.errors import ConfigurationError
 
@@ -149,6 +150,16 @@ def test_cobertura_meets_the_dtd_of_its_readers(results: Results, gates: list[Ju
         if element.tag in ("coverage", "package", "class", "method"):
             assert found == children[element.tag]
         assert required.get(element.tag, set()) <= set(element.attrib)
+
+
+def test_the_terminal_is_not_steered_by_what_services_write(tmp_path: Path) -> None:
+    catalog = shop(tmp_path)
+    collector = Collector(catalog)
+    collector.add(checkout(actor="", action="x", template=None, human="\x1b[2Jgone\u202e é"))
+
+    lines = render_lines(analyse(catalog, collector.take()), (), missing=True)
+
+    assert r"  cart: x “\x1b[{…}Jgone\u202e é” on stdout" in [line.text for line in lines]
 
 
 def test_markdown_begins_with_the_verdict_and_escapes_what_came_from_outside(

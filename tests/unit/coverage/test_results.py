@@ -70,13 +70,22 @@ def test_one_complete_event_covers_though_another_lacked_ids(tmp_path: Path) -> 
     results = _results(shop(tmp_path), *both, (checkout(correlation_id=None), "stdout", "t2"))
 
     assert _verdict(results, "cart.checkout").state == "covered"
-    assert results.dimensions["correlation"] == Figure(2, 3)
+    assert results.dimensions["correlation"] == Figure(1, 2)
 
 
-def test_one_event_without_ids_spoils_the_correlation_figure_of_its_test(tmp_path: Path) -> None:
-    results = _results(shop(tmp_path), (checkout(), "stdout"), (checkout(job_id=None), "stdout"))
+def test_the_correlation_figure_does_not_depend_on_whose_test_an_event_is(tmp_path: Path) -> None:
+    """Tests that choose the same id share its events in one process, and not on two workers."""
+    catalog = shop(tmp_path)
+    seen = [(checkout(), "test_one"), (checkout(job_id=None), "test_two")]
+    together, *apart = Collector(catalog), Collector(catalog), Collector(catalog)
+    for (event, test), alone in zip(seen, apart, strict=True):
+        together.add(event, context=test)
+        alone.add(event, context=test)
 
-    assert results.dimensions["correlation"] == Figure(0, 1)
+    parts = CoverageData.merged(collector.take() for collector in apart)
+
+    for data in (together.take(), parts):
+        assert analyse(catalog, data).dimensions["correlation"] == Figure(0, 1)
 
 
 def test_ids_must_come_together_on_one_event(tmp_path: Path) -> None:
@@ -190,6 +199,37 @@ def test_a_late_event_belongs_to_the_test_that_made_its_correlation_id(tmp_path:
     )
 
     assert _verdict(results, "cart.checkout").contexts == ["test_one"]
+
+
+def test_an_event_that_cannot_be_late_belongs_to_the_running_test(tmp_path: Path) -> None:
+    catalog = shop(tmp_path)
+    collector = Collector(catalog)
+    for test in ("test_one", "test_two"):
+        collector.add(checkout(), channel="stdout", context=test, may_be_late=False)
+        collector.add(checkout(), channel="sse", context=test, may_be_late=False)
+
+    verdict = _verdict(analyse(catalog, collector.take()), "cart.checkout")
+
+    assert verdict.contexts == ["test_one", "test_two"]
+
+
+_TOKEN = "Bearer abcdefghijklmnop0123456789"
+
+
+def test_what_is_kept_of_foreign_text_holds_no_secret_and_one_line(tmp_path: Path) -> None:
+    said = f"Calling with {_TOKEN}\nTraceback (most recent call last)\n  in line 7"
+    catalog = shop(tmp_path)
+    collector = Collector(catalog)
+    for token in (_TOKEN, _TOKEN[:-1]):
+        human = said.replace(_TOKEN, token)
+        collector.add(checkout(action="call", template=None, human=human))
+
+    data = collector.take()
+
+    (signature,) = {sighting.signature for sighting in data.sightings}
+    assert signature.text == "Calling with Bearer {…}{…}"
+    assert "abcdef" not in data.to_json()
+    assert "Traceback" in next(iter(data.evidence.values())).human
 
 
 _EVENTS = st.lists(
