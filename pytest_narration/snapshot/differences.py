@@ -94,7 +94,7 @@ def _is_same(one: SaidRow, other: SaidRow) -> bool:
 def _changed(old: SaidRow, new: SaidRow) -> Iterator[str]:
     who = _who(new)
     if old.said != new.said:
-        yield f"{who} says “{tidy(new.said)}”; approved was “{tidy(old.said)}”"
+        yield f"{who} says {_apart(new.said, old.said)}; approved was {_apart(old.said, new.said)}"
     if old.channel != new.channel:
         yield f"{who} came on {new.channel}; approved was {old.channel}"
     if old.level != new.level:
@@ -125,6 +125,18 @@ def _around(old: Reading, new: Reading) -> Iterator[str]:
         yield "the text of the scenario changed"
     if old.diagram != new.diagram:
         yield "only the diagram changed"
+
+
+def _apart(text: str, other: str) -> str:
+    """Quote a text; of a long one the part around what differs from the other."""
+    text, other = tidy(text), tidy(other)
+    if len(text) <= _WIDTH:
+        return f"“{text}”"
+    pairs = zip(text, other, strict=False)
+    same = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(text), len(other)))
+    begin = max(0, min(same - _WIDTH // 4, len(text) - _WIDTH))
+    end = begin + _WIDTH
+    return f"“{'…' if begin else ''}{text[begin:end]}{'…' if end < len(text) else ''}”"
 
 
 def _who(row: SaidRow) -> str:

@@ -12,7 +12,6 @@ not show them. What does not fit is counted, and a digest of it stands for it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -21,7 +20,7 @@ import msgspec
 from ..story import Item, Line, Story
 from ..story.plain import rows, times
 from .mermaid import mermaid
-from .text import cell, tidy
+from .text import cell, digest, shortened, tidy
 
 __all__ = ["LEVELS", "MARK", "Form", "Level", "Manner", "columns", "document"]
 
@@ -96,7 +95,8 @@ def _row(bars: str, shown: Line | str, level: Level) -> list[str]:
         return [f"{bars}{shown}", *[""] * (width - 1)]
     repeats = f" {times(shown.times)}" if shown.times != 1 else ""
     # A code span cannot hold a backtick, and a table ends a cell at a bar even inside of one.
-    action = "`" + tidy(shown.action).replace("`", "'").replace("|", "\\|") + "`"
+    action = shortened(shown.action).replace("`", "'").replace("|", "\\|") or "—"
+    action = f"`{action}`"
     row = [bars + cell(shown.lane), f"{cell(shown.actor)} {action}".strip() + repeats]
     if level != "structure":
         row.append(cell(shown.said))
@@ -113,8 +113,7 @@ def _cells(cells: Sequence[str]) -> str:
 
 
 def _left(left: Sequence[object]) -> str:
-    digest = hashlib.blake2b(repr(left).encode(), digest_size=6).hexdigest()
-    return f"… {len(left)} more lines, digest {digest}"
+    return f"… {len(left)} more lines, digest {digest(repr(left))}"
 
 
 def _jobs(story: Story) -> list[str]:
@@ -139,5 +138,5 @@ def _text(story: Story, manner: Manner) -> str:
     told += kept
     if manner.level == "full":
         told += _jobs(story)[2:]
-    told += [f"! {tidy(problem.text)}" for problem in story.problems]
+    told += [f"! {shortened(problem.text)}" for problem in story.problems]
     return "\n".join(told) + "\n"

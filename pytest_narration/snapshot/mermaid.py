@@ -17,6 +17,8 @@ from .text import cut, tidy
 __all__ = ["mermaid"]
 
 _LONGEST_TEXT = 90
+_LONGEST_DIAGRAM = 40_000
+"""Characters: Mermaid refuses a diagram of more than 50,000 (``maxTextSize``)."""
 _SAFE = frozenset(" .,:()[]{}_/+*=!?@&|'\"^~-…×→–“”`\\")
 """Beside letters and digits: what stands for itself in every place of a sequence diagram."""
 
@@ -29,50 +31,61 @@ def mermaid(
     :param words: whether sentences are shown; actors and actions alone otherwise.
     :param most: events drawn at most; what is left out is counted.
     """
-    names = {lane.label: f"L{number}" for number, lane in enumerate(lanes, 1)}
+    drawing = _Drawing({lane.label: f"L{number}" for number, lane in enumerate(lanes, 1)}, words)
+    statements = list(drawing.items(items, 1, most))
     drawn = ["sequenceDiagram"]
-    for label, name in names.items():
-        drawn.append(f"    participant {name} as {_escaped(label)}")
-    total = sum(1 for _ in lines(items))
-    drawing = _Drawing(names, words, most)
-    drawn += drawing.items(items, 1)
-    if total > most and names:
-        first, last = next(iter(names.values())), list(names.values())[-1]
-        over = first if first == last else f"{first},{last}"
-        drawn.append(f"    Note over {over}: … {total - most} more lines are not drawn")
+    named = [lane.label for lane in lanes if lane.label in drawing.lanes]
+    drawn += [f"    participant {drawing.names[n]} as {_escaped(n)}" for n in named]
+    drawn += statements
+    left = sum(1 for _ in lines(items)) - drawing.count
+    if left and named:
+        ends = dict.fromkeys((drawing.names[named[0]], drawing.names[named[-1]]))
+        drawn.append(f"    Note over {','.join(ends)}: … {left} more lines are not drawn")
     return "\n".join(drawn)
 
 
 class _Drawing:
-    def __init__(self, names: dict[str, str], words: bool, most: int) -> None:
-        self._names = names
-        self._words = words
-        self._left = most
+    """The statements of a diagram, and what they are about."""
 
-    def items(self, items: Sequence[Item], depth: int) -> Iterator[str]:
+    def __init__(self, names: dict[str, str], words: bool) -> None:
+        self.names = names
+        self.lanes: set[str] = set()
+        """The labels of those that are drawn."""
+        self.count = 0
+        """Lines drawn so far."""
+        self._words = words
+        self._size = 0
+
+    def items(self, items: Sequence[Item], depth: int, most: int) -> Iterator[str]:
         for item in items:
-            if not self._left:
+            if self._is_full(most):
                 return
             pad = "    " * depth
             if isinstance(item, Line):
-                self._left -= 1
-                yield from (pad + statement for statement in self._line(item))
+                self.count += 1
+                self.lanes |= {item.lane, item.caller or item.lane}
+                for statement in self._line(item):
+                    self._size += len(pad) + len(statement) + 1
+                    yield pad + statement
             elif isinstance(item, Loop):
                 yield f"{pad}loop {times(item.times)}"
-                yield from self.items(item.items, depth + 1)
+                yield from self.items(item.items, depth + 1, most)
                 yield f"{pad}end"
             else:
                 for number, branch in enumerate(item.branches):
-                    if number and not self._left:
+                    if number and self._is_full(most):
                         break
                     yield f"{pad}{'and' if number else 'par concurrently'}"
-                    yield from self.items(branch, depth + 1)
+                    yield from self.items(branch, depth + 1, most)
                 yield f"{pad}end"
 
+    def _is_full(self, most: int) -> bool:
+        return self.count >= most or self._size >= _LONGEST_DIAGRAM
+
     def _line(self, line: Line) -> Iterator[str]:
-        lane = self._names[line.lane]
-        caller = self._names.get(line.caller, lane)
-        said = line.said if self._words else ""
+        lane = self.names[line.lane]
+        caller = self.names.get(line.caller, lane)
+        said = tidy(line.said) if self._words else ""
         repeats = f" {times(line.times)}" if line.times != 1 else ""
         point = f"{line.actor} {line.action}".strip()
         is_bad = line.level in ("error", "fatal")
@@ -98,5 +111,8 @@ def _escaped(text: str) -> str:
         if shown.startswith(word):
             shown = f"{word[:-1]}#58;{shown.removeprefix(word)}"
     # `end` alone closes a block, wherever it stands.
-    words = ["#101;nd" if word.lower() == "end" else word for word in shown.split(" ")]
+    words = [
+        f"#{ord(word[0])};{word[1:]}" if word.lower() == "end" else word
+        for word in shown.split(" ")
+    ]
     return " ".join(words) or "-"

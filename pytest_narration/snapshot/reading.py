@@ -107,15 +107,7 @@ def _list(text: str, title: str) -> tuple[str, ...]:
 
 def _cells(line: str) -> list[str]:
     """Split a row at the bars that are not escaped."""
-    cells, current, escaped = [], "", False
-    for character in line.strip():
-        if character == "|" and not escaped:
-            cells.append(current)
-            current = ""
-            continue
-        current += character
-        escaped = character == "\\" and not escaped
-    return cells[1:]
+    return re.split(r"(?<!\\)\|", line.strip())[1:-1]
 
 
 def _row(line: str, head: list[str]) -> SaidRow | None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
-__all__ = ["cell", "code", "cut", "tidy", "uncell"]
+__all__ = ["cell", "code", "cut", "digest", "shortened", "tidy", "uncell"]
 
 _SPACE = re.compile(r"\s+")
+_LONGEST = 1000
+_MARKUP = re.compile(
+    r"[\\|`*<~]"
+    r"|(?<![^\W_])_|_(?![^\W_])"  # inside of a word an underscore emphasises nothing
+    r"|&(?=#?\w+;)"
+    r"|(?<=\])\("
+)
+"""What GitHub does not show as it stands in a cell: https://github.github.com/gfm/#inlines"""
 
 
 def tidy(text: str) -> str:
@@ -21,12 +30,23 @@ def cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
+def shortened(text: str) -> str:
+    """Return a line of text; of a very long one its beginning, with a count and a digest."""
+    text = tidy(text)
+    left = len(text) - _LONGEST
+    if left <= 0:
+        return text
+    return f"{text[:_LONGEST]}… {left} more characters, digest {digest(text)}"
+
+
+def digest(text: str) -> str:
+    """Return what stands for a text that is left out: another text has another one."""
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
 def cell(text: str) -> str:
     r"""Escape text for a cell of a Markdown table; as little as possible, people read diffs."""
-    text = tidy(text).replace("\\", "\\\\")
-    for character in "|`*<":
-        text = text.replace(character, f"\\{character}")
-    return text
+    return _MARKUP.sub(r"\\\g<0>", shortened(text))
 
 
 def uncell(text: str) -> str:

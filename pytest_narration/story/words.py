@@ -180,9 +180,15 @@ def _covered(run: list[str | Value], redactions: Redactions) -> Iterable[Piece]:
 def _joined(found: Iterable[Piece]) -> tuple[Piece, ...]:
     """Join neighbouring texts, so that equal sentences have equal pieces."""
     result: list[Piece] = []
+    texts: list[str] = []
     for piece in found:
-        if isinstance(piece, str) and result and isinstance(result[-1], str):
-            result[-1] += piece
-        else:
-            result.append(piece)
+        if isinstance(piece, str):
+            texts.append(piece)
+            continue
+        if texts:
+            result.append("".join(texts))
+            texts = []
+        result.append(piece)
+    if texts:
+        result.append("".join(texts))
     return tuple(result)
