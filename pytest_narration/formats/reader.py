@@ -19,7 +19,7 @@ from .format import Format
 from .framings import Peeled, peel, without_colours
 from .loose_json import NotJson, read_json
 from .registry import formats, named
-from .traces import begins_trace, continues
+from .traces import begins_trace, continues, is_go_frame
 
 __all__ = ["Decoded", "Reader"]
 
@@ -276,16 +276,15 @@ class Reader:
     def _continuation(
         self, line: bytes, text: str, stream: _Stream, whole: bytes, why: str
     ) -> Decoded:
-        begins = begins_trace(text)
-        if not (begins or stream.in_trace or continues(text)):
+        stream.in_trace = stream.in_trace or begins_trace(text)
+        if not (stream.in_trace or continues(text) or _is_below_failure(text, stream)):
             return self._break(whole, why, stream)
-        if stream.broken and not (begins or stream.in_trace):
+        if stream.broken and not stream.in_trace:
             return self._rejected(whole, "continues a line that is no event")
         if stream.last is None:
             return self._rejected(whole, "part of a stack trace that follows no event")
         if stream.taken >= MOST_LINES:
             return self._rejected(whole, f"line {stream.taken + 1} after an event: too many")
-        stream.in_trace = stream.in_trace or begins
         stream.taken += 1
         return Continuation(line, stream.last)
 
@@ -338,6 +337,12 @@ class Reader:
 
 _OWN = formats()["narration"]
 _OWN_OR_NONE = (None, _OWN)
+
+
+def _is_below_failure(text: str, stream: _Stream) -> bool:
+    """Whether it is a line of the Go stack that a logger prints below a failure."""
+    failed = stream.last is not None and stream.last.level in ("warn", "error", "fatal")
+    return failed and not stream.broken and is_go_frame(text)
 
 
 def _cut_off(decoded: Decoded) -> Decoded:

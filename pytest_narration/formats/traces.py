@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["begins_trace", "continues"]
+__all__ = ["begins_trace", "continues", "is_go_frame"]
 
 _BEGINS = re.compile(
     r"""
@@ -33,6 +33,13 @@ _CONTINUES = re.compile(
 )
 
 
+# Go's functions, each above its place: "net/http.(*conn).serve", "main.main.func1", "x.get[...]".
+_GO_FRAME = re.compile(
+    r"(?:[\w.~-]{1,80}/){0,10}[\w~-]{1,80}\.(?:\(\*?\w{1,80}(?:\[\.\.\.\])?\)\.)?"
+    r"\w{1,80}(?:\[\.\.\.\])?(?:\.\w{1,80}){0,5}$"
+)
+
+
 def begins_trace(text: str) -> bool:
     """Whether the line begins a trace; everything up to the next event then belongs to it."""
     return _BEGINS.match(text[:500]) is not None
@@ -41,3 +48,8 @@ def begins_trace(text: str) -> bool:
 def continues(text: str) -> bool:
     """Whether the line, by itself, reads as the continuation of the line before."""
     return _CONTINUES.match(text[:500]) is not None
+
+
+def is_go_frame(text: str) -> bool:
+    """Whether the line is a Go function's name, as zap and others print below a failure."""
+    return _GO_FRAME.match(text[:500]) is not None

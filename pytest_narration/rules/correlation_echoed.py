@@ -1,5 +1,6 @@
 """``correlation-echoed``: responses carry the correlation id, the caller's when it gave one.
 
+Who calls with X-Request-Id, or with no id, may be answered with X-Request-Id alone.
 Judged on the HTTP calls that the test made. A call that got no response is not judged; an id that
 no service may accept (oversized, or with characters outside of the header's alphabet) must be
 replaced, so only its presence is judged.
@@ -52,13 +53,16 @@ def _judge(exchange: Exchange) -> Iterable[Violation]:
     sent, received = exchange.request_headers, exchange.response_headers
     given = sent.get(_HEADER, sent.get(_ALIAS))
     echoed = received.get(_HEADER)
+    if echoed is None and _HEADER not in sent:
+        echoed = received.get(_ALIAS)  # many services know the alias only, and so does who calls
     call = f"{exchange.method} {urlsplit(exchange.url).path or '/'} → {exchange.status}"
     host = urlsplit(exchange.url).netloc
     hop = f"between {exchange.source or 'the test'} and {host or exchange.url}"
+    answered = received.get(_HEADER), received.get(_ALIAS)
     proof = (
         f"{call} at {host}",
         f"request {_HEADER}: {quoted(sent.get(_HEADER))}, {_ALIAS}: {quoted(sent.get(_ALIAS))}",
-        f"response {_HEADER}: {quoted(echoed)}, {_ALIAS}: {quoted(received.get(_ALIAS))}",
+        f"response {_HEADER}: {quoted(answered[0])}, {_ALIAS}: {quoted(answered[1])}",
     )
     if not echoed:
         title = f"correlation id not echoed {hop}: {call} answered without X-Correlation-Id"

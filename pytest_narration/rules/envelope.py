@@ -1,7 +1,8 @@
 """``envelope``: every event is valid against the contract, ``schema/narration-event.v1.json``.
 
 A line that looks like a narration event and could not even be read as one counts as well. Events
-that break the contract in the same way at the same point are one violation.
+that break the contract in the same way at the same point are one violation, and so are all of a
+service that logs in another format.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ def envelope(evidence: Facts) -> Iterable[Finding]:
             continue
         problems = schema.validate(fields)
         places = tuple((problem.path, problem.rule) for problem in problems)
-        key: tuple[object, ...] = (event.service, event.actor, event.action, places)
+        # Another logger's events miss the same things at every point: once per service will do.
+        is_foreign = event.event_id is None and event.emitted_by is None and event.seq is None
+        point = () if is_foreign else (event.actor, event.action, places)
+        key: tuple[object, ...] = (event.service, *point)
         broken.setdefault(key, []).append(event)
         words.setdefault(key, problems)
     for key, events in broken.items():

@@ -86,6 +86,31 @@ def test_a_stack_trace_belongs_to_the_event_before_it(trace: str) -> None:
     assert rejected(decoded) == []
 
 
+GO_STACK = """main.main.func1
+\t/app/stock.go:4
+net/http.HandlerFunc.ServeHTTP
+\t/usr/lib/go/src/net/http/server.go:2109
+net/http.(*conn).serve
+\t/usr/lib/go/src/net/http/server.go:1995
+golang.org/x/sync/errgroup.(*Group).Go.func1
+\t/go/pkg/mod/errgroup.go:78"""
+
+
+def test_the_stack_that_zap_prints_below_a_failure_is_attached() -> None:
+    failure = b'2024-05-01T10:00:00.123Z\tWARN\tshop/main.go:4\tsold out\t{"request_id": "r"}\n'
+    decoded = read(failure + GO_STACK.encode() + b"\n" + INFO % b"next")
+    first, second = events(decoded)
+    assert first.extra["continuation"] == GO_STACK.splitlines()
+    assert second.extra == {}
+    assert rejected(decoded) == []
+
+
+@pytest.mark.parametrize("text", [b"example.com", b"config.yaml", b"done.", b"v1.2"])
+def test_a_word_with_a_dot_is_part_of_no_trace(text: bytes) -> None:
+    [bad] = rejected(read(INFO % b"one" + text + b"\n"))
+    assert bad.line == text
+
+
 def test_interleaved_programs_keep_their_own_traces() -> None:
     data = b"".join([
         b"api-1  | " + INFO % b"api",
@@ -104,8 +129,10 @@ def test_plain_text_is_rejected_and_not_taken_for_a_trace() -> None:
 
 
 def test_a_trace_before_any_event_is_rejected() -> None:
-    [first, *_] = rejected(read(b"Traceback (most recent call last):\n  File x\nValueError: no\n"))
-    assert first.why == "part of a stack trace that follows no event"
+    """Each of its lines says the same: they are one thing that happened."""
+    found = rejected(read(TRACES["node"].encode() + b"\n"))
+    assert len(found) == 6
+    assert {item.why for item in found} == {"part of a stack trace that follows no event"}
 
 
 def test_what_follows_a_rejected_line_belongs_to_no_event() -> None:

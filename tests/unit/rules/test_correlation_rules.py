@@ -157,6 +157,21 @@ class TestCorrelationEchoed:
         answered = _answered({"x-correlation-id": "other"}, {"x-request-id": "mine"})
         assert answered.verdict("correlation-echoed").outcome == "broken"
 
+    @pytest.mark.parametrize("sent", [{"x-request-id": "mine"}, {}])
+    def test_the_alias_echoes_for_who_sent_no_correlation_id(self, sent: dict[str, str]) -> None:
+        """Many services know X-Request-Id only."""
+        answered = _answered({"x-request-id": "mine"}, sent)
+        assert answered.verdict("correlation-echoed").outcome == "held"
+
+    def test_an_alias_that_changed_is_named(self) -> None:
+        answered = _answered({"x-request-id": "other"}, {"x-request-id": "mine"})
+        violation = only_violation(answered.verdict("correlation-echoed"))
+        assert "answered with 'other' instead of 'mine'" in violation.title
+
+    def test_who_sent_a_correlation_id_gets_one_back(self) -> None:
+        answered = _answered({"x-request-id": "corr-1"})
+        assert answered.verdict("correlation-echoed").outcome == "broken"
+
     @pytest.mark.parametrize("given", ["x" * 129, "a b", "-leading", ""])
     def test_an_id_that_must_be_replaced_may_come_back_changed(self, given: str) -> None:
         answered = _answered({"x-correlation-id": "made"}, {"x-correlation-id": given})

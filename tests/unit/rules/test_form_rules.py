@@ -183,6 +183,18 @@ class TestEnvelope:
         )
         assert "tokens_in is -1: expected tokens of the prompt, 0 or more" in violation.evidence
 
+    def test_a_service_with_a_logger_of_its_own_is_one_violation(self) -> None:
+        foreign = {"event_id": None, "emitted_by": None, "seq": None}
+        broken = (
+            story()
+            .change({"service": "worker"}, **foreign)
+            .change({"action": "tokenize"}, actor="")
+        )
+        count = len(broken.recorded().events(service="worker"))
+        violation = only_violation(broken.verdict("envelope"))
+        assert count > 3
+        assert violation.title.startswith(f"{count} events of worker outside of the contract: ")
+
     def test_a_missing_field_is_named(self) -> None:
         broken = story().change({"action": "admit"}, emitted_by=None)
         violation = only_violation(broken.verdict("envelope"))
