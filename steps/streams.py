@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import httpx
 import pytest
-from pytest_bdd import parsers, then, when
+from pytest_bdd import given, parsers, then, when
 
-from pytest_narration.recorder import Record
+from harness.cluster import local_cluster
+from pytest_narration.recorder import Record, Recorder
 from pytest_narration.sse import Decoder, Overlong, ServerSentEvent
 from pytest_narration.story import lines
 
@@ -26,6 +28,33 @@ def get_stream(scene: Scene, **headers: str) -> httpx.Response:
 def read_late() -> list[ServerSentEvent | Overlong]:
     """What a reader got that read only when the job was over."""
     return []
+
+
+@pytest.fixture
+def small_cluster(scene: Scene) -> Iterator[None]:
+    """A cluster of the scenario's own, with a recorder of its own, in place of the shared one."""
+    recorder = Recorder()
+    with local_cluster(
+        recorder, orchestrator_args=["--stream-frames=30"], worker_args=["--kv-tokens=100"]
+    ) as cluster:
+        scene.cluster, scene.narration = cluster, scene.narration.beside(recorder, recorder.mark())
+        yield
+
+
+@given("a cluster with little memory")
+def _small(small_cluster: None) -> None:
+    """The fixture does it, and undoes it."""
+
+
+@when(parsers.parse("a job of {tokens:d} tokens has ended before its stream is opened"))
+def _ended(scene: Scene, tokens: int) -> None:
+    scene.submit(prompt="x", max_tokens=tokens)
+    _completes_alone(scene)
+
+
+@when("the client asks for the stream from its beginning")
+def _from_beginning(scene: Scene) -> None:
+    scene.response = get_stream(scene)
 
 
 @when("all slots are busy for a moment")

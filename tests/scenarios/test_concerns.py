@@ -5,6 +5,17 @@ from __future__ import annotations
 from pytest_bdd import scenarios
 
 from steps.cancelling import *  # noqa: F403 - phrases are taken whole
+from steps.front_door import *  # noqa: F403
+from steps.secrets import *  # noqa: F403
 from steps.streams import *  # noqa: F403
+from steps.traces import *  # noqa: F403
 
-scenarios("ordering", "cancellation", "reconnect")
+scenarios(
+    "ordering",
+    "cancellation",
+    "reconnect",
+    "backpressure",
+    "security",
+    "redaction",
+    "trace_context",
+)
