@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -15,7 +16,7 @@ from harness.launch.local import LocalLauncher
 from pytest_narration.fixtures import Narration
 
 _SECONDS = 60.0
-_CLUSTER_TOKEN = "token-of-the-services-0123456789"
+_CLUSTER_TOKEN = secrets.token_hex(16)
 _JOB = {"operation": "infer", "prompt": "Who goes there?", "max_tokens": 1}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pytest_bdd import parsers, then, when
 
+from pytest_narration.event import Event
+
 from .scene import STREAM_SECONDS, Scene, within
 
 _TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -60,7 +62,7 @@ def _fresh_trace(scene: Scene) -> None:
 @then("the job's spans lead from service to service")
 def _linked(scene: Scene) -> None:
     scene.narration.assert_holds(["trace-linked", "correlation-same"])
-    spans = {}
+    spans: dict[str, Event] = {}
     for event in scene.narration.events(correlation_id=scene.job.correlation_id):
         if event.actor != "stream" and event.span_id:
             spans.setdefault(event.span_id, event)

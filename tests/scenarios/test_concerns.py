@@ -6,6 +6,7 @@ from pytest_bdd import scenarios
 
 from steps.cancelling import *  # noqa: F403 - phrases are taken whole
 from steps.front_door import *  # noqa: F403
+from steps.in_process import *  # noqa: F403
 from steps.secrets import *  # noqa: F403
 from steps.streams import *  # noqa: F403
 from steps.traces import *  # noqa: F403
@@ -18,4 +19,6 @@ scenarios(
     "security",
     "redaction",
     "trace_context",
+    "context",
+    "modes",
 )
