@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "coverage": (".coverage.commands.coverage", "check what a change adds: --diff BASE"),
     "catalog": (".coverage.commands.catalog", "make a catalog of points, or check it for drift"),
     "contracts": (".contracts.command", "tell what a schema's change breaks; judge saved lines"),
+    "lint": (".lint.command", "find source that narrates past the façade"),
     "steps": (".steps.command", "list the Gherkin phrases, or explain a step"),
     "review": (".review", "accept or reject changed stories, one by one"),
     "diff": (".review_diff", "write a Markdown summary of the stories that a branch changes"),

@@ -70,6 +70,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="Fail a test when its events break any rule or a line cannot be read as an event.",
     )
+    group.addoption(
+        "--narration-lint",
+        action="store_true",
+        help="Add one item for each file that [tool.narration.lint] names: it fails where the "
+        "source narrates past the facade.",
+    )
     parser.addini("narration_catalog", "Paths of catalogs, one a line.", type="linelist")
     parser.addini("narration_fail_under", "MIN or DIMENSION=MIN, one a line.", type="linelist")
     parser.addini("narration_report", "TYPE[:DEST], one a line.", type="linelist")
@@ -111,6 +117,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from ._plugin_watch import watch_all
 
         watch_all(config)
+    if config.getoption("narration_lint"):
+        from ._plugin_lint import add_items
+
+        add_items(config)
     if config.getini("narration_steps"):
         from ._plugin_steps import load
 

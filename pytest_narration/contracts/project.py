@@ -1,4 +1,4 @@
-"""A folder -> the contracts of the project that it is in.
+"""A folder -> the project that it is in: its folder, its table, its contracts.
 
 Services and commands have no pytest to tell them where the project begins: it is the nearest
 folder, from the current one upward, whose ``pyproject.toml`` has a table ``[tool.narration]``.
@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from .mapping import Contracts
 
-__all__ = ["find", "read"]
+__all__ = ["find", "project", "read"]
 
 FILE = "pyproject.toml"
 
@@ -23,11 +23,23 @@ def find(start: Path | None = None) -> Contracts:
 
     :raises ConfigurationError: its table is wrong.
     """
-    for folder in ((here := (start or Path.cwd()).resolve()), *here.parents):
+    folder, table = project(start)
+    return _of(table, folder)
+
+
+def project(start: Path | None = None) -> tuple[Path, dict[str, Any]]:
+    """Return the project's folder and its table ``[tool.narration]``.
+
+    Where there is none, the folder is ``start`` and the table empty.
+
+    :raises ConfigurationError: a ``pyproject.toml`` cannot be read.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
         table = _table(folder / FILE)
         if table is not None:
-            return _of(table, folder)
-    return Contracts()
+            return folder, table
+    return here, {}
 
 
 def read(file: Path) -> Contracts:
