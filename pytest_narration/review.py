@@ -16,6 +16,7 @@ from .snapshot.reading import is_story, read
 
 __all__ = ["configure", "run"]
 
+_WORDS = {"accept": "a", "reject": "r", "skip": "s", "show": "d", "quit": "q"}
 _HELP = """\
   a  accept: it becomes the approved story
   r  reject: forget it, the approved story stays
@@ -81,11 +82,16 @@ def _do(answer: str, story: Pending) -> int:
 def _ask(story: Pending) -> str:
     while True:
         _write("accept, reject, skip, show, quit [a/r/s/d/q/?] ")
-        line = sys.stdin.readline()
+        try:
+            line = sys.stdin.readline()
+        except KeyboardInterrupt:
+            line = ""
         if not line:
             _write("\n")
-            return "q"  # nobody is there to answer
-        answer = line.strip().lower()[:1]
+            return "q"  # nobody is there to answer, or wants to
+        given = line.strip().lower()
+        # Nothing but these: a word such as `abort` must not accept.
+        answer = given if len(given) == 1 else _WORDS.get(given, "?")
         if answer in ("a", "r", "s", "q"):
             return answer
         _write(story.received.read_text(encoding="utf-8") if answer == "d" else _HELP)

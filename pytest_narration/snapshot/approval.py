@@ -147,19 +147,19 @@ class StorySnapshot:
             told = [line for line in received.splitlines() if line.startswith("| ")][2:]
             more = [f"… {len(told) - _SHOWN} more lines"] if len(told) > _SHOWN else []
             return [
+                # pytest cuts what follows after a few lines: what to do comes first.
                 f"nobody approved this story yet: there is no {where}",
+                "approve it with `narration review`, or run pytest with --snapshot-update",
                 *told[:_SHOWN],
                 *more,
-                "approve it with `narration review`, or run pytest with --snapshot-update",
             ]
         approved = str(result.recalled_data)
         return [
             f"the story is not as approved in {where}",
+            "if that is right: `narration review`, or run pytest with --snapshot-update",
             *(f"  {words}" for words in differences(approved, received)),
             "",
             *short_diff(approved, received),
-            "",
-            "if that is right: `narration review`, or run pytest with --snapshot-update",
         ]
 
     def _written(self, story: Story) -> str:

@@ -35,13 +35,17 @@ def mermaid(
     statements = list(drawing.items(items, 1, most))
     drawn = ["sequenceDiagram"]
     named = [lane.label for lane in lanes if lane.label in drawing.lanes]
-    drawn += [f"    participant {drawing.names[n]} as {_escaped(n)}" for n in named]
+    drawn += [_participant(drawing.names[label], label) for label in named]
     drawn += statements
     left = sum(1 for _ in lines(items)) - drawing.count
     if left and named:
         ends = dict.fromkeys((drawing.names[named[0]], drawing.names[named[-1]]))
         drawn.append(f"    Note over {','.join(ends)}: … {left} more lines are not drawn")
     return "\n".join(drawn)
+
+
+def _participant(name: str, label: str) -> str:
+    return f"    participant {name} as {_escaped(label)}"
 
 
 class _Drawing:
@@ -63,7 +67,8 @@ class _Drawing:
             pad = "    " * depth
             if isinstance(item, Line):
                 self.count += 1
-                self.lanes |= {item.lane, item.caller or item.lane}
+                self._take(item.lane)
+                self._take(item.caller or item.lane)
                 for statement in self._line(item):
                     self._size += len(pad) + len(statement) + 1
                     yield pad + statement
@@ -78,6 +83,11 @@ class _Drawing:
                     yield f"{pad}{'and' if number else 'par concurrently'}"
                     yield from self.items(branch, depth + 1, most)
                 yield f"{pad}end"
+
+    def _take(self, lane: str) -> None:
+        if lane not in self.lanes:
+            self.lanes.add(lane)
+            self._size += len(_participant(self.names[lane], lane))
 
     def _is_full(self, most: int) -> bool:
         return self.count >= most or self._size >= _LONGEST_DIAGRAM

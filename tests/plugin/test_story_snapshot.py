@@ -80,8 +80,8 @@ def test_a_story_that_nobody_approved_fails_and_waits_for_review(
     result.stdout.fnmatch_lines(
         [
             f"*nobody approved this story yet: there is no {APPROVED}",
-            "*| cart | cart `look` | Did look of job job:cart#1 |*",
             "*approve it with `narration review`, or run pytest with --snapshot-update",
+            "*| cart | cart `look` | Did look of job job:cart#1 |*",
         ]
     )
     assert files(stories / ".narration-pending") == [".gitignore", APPROVED]
@@ -110,9 +110,9 @@ def test_a_changed_story_fails_the_test_in_words(
     result.stdout.fnmatch_lines(
         [
             f"*the story is not as approved in {APPROVED}",
+            "*if that is right: `narration review`, or run pytest with --snapshot-update",
             "*  cart: `pay` is missing between `look` and `leave`",
             "*-| cart | cart `pay` |*",
-            "*if that is right: `narration review`, or run pytest with --snapshot-update",
             "FAILED tests/test_shop.py::test_buy*",
         ]
     )

@@ -129,6 +129,9 @@ def test_a_diagram_stays_below_the_length_that_mermaid_draws() -> None:
     text = mermaid([item] * 40, [Lane("a", "a")], most=80)  # type: ignore[list-item]
     assert len(text) < 50_000
     assert re.search(r"Note over L1: … \d+ more lines are not drawn$", text)
+    many = [Lane("#" * 90 + str(number), "s") for number in range(200)]
+    each = [Line(lane=lane.label, actor="x", action="go", said="#" * 90) for lane in many]
+    assert len(mermaid(each, many)) < 50_000
     opened = len(re.findall(r"^ *(?:loop|par) ", text, re.MULTILINE))
     assert len(re.findall(r"^ *end$", text, re.MULTILINE)) == opened
 

@@ -88,6 +88,26 @@ def test_review_without_anybody_there_decides_nothing(project: Path, answer: Ans
     assert waiting(project) == ["a.md", "b.md"]
 
 
+def test_review_that_is_interrupted_decides_nothing_and_shows_no_traceback(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted:
+        def readline(self) -> str:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.stdin", Interrupted())
+    assert cli.main(["review"]) == 1
+    assert capsys.readouterr().out.endswith("2 of 2 still wait for review.\n")
+    assert waiting(project) == ["a.md", "b.md"]
+
+
+def test_review_takes_nothing_but_its_words_for_an_answer(project: Path, answer: Answer) -> None:
+    answer("abort\nremove\nsure\nyes\n\nskip\nACCEPT\n")
+    assert cli.main(["review"]) == 1
+    assert waiting(project) == ["a.md"]
+    assert "pay" in (project / "snapshots/test_shop/a.md").read_text()
+
+
 def test_review_lists_accepts_and_rejects_without_asking(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
