@@ -89,9 +89,12 @@ class Otlp(Format):
             attributes.setdefault("body", body)
         if not flat.get("severityNumber"):  # 0 is UNSPECIFIED
             flat.pop("severityNumber", None)
-            flat["severityNumber"] = flat.get("severityText") or None
+            if flat.get("severityText"):
+                flat["severityNumber"] = flat["severityText"]
         if str(flat.get("timeUnixNano", "0")) == "0":
-            flat["timeUnixNano"] = flat.get("observedTimeUnixNano")
+            flat.pop("timeUnixNano", None)
+            if "observedTimeUnixNano" in flat:
+                flat["timeUnixNano"] = flat["observedTimeUnixNano"]
         written = attributes | _identified(flat)
         return self._compose(written, self.log, resource, scope, fields)
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import threading
-import zlib
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self, cast
 
 from ..errors import SourceError
 from ..event import Event
@@ -21,6 +21,7 @@ from ..formats import FieldMap, named
 from ..formats.loose_json import NotJson, read_json
 from ..recorder import Ending, Recorder
 from ..wire import Rejected
+from .otlp_body import Refused, body_of
 from .otlp_wire import decode_logs, decode_traces
 from .source import Mapped
 
@@ -29,7 +30,10 @@ __all__ = ["OtlpSource"]
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
 _DECODERS = {"/v1/logs": decode_logs, "/v1/traces": decode_traces}
 _PATHS = frozenset({*_DECODERS, "/v1/metrics"})
-_MOST_BYTES = 64 * 1024 * 1024
+_GRPC = (
+    "a gRPC client: OTLP over HTTP/1.1 is read here; set OTEL_EXPORTER_OTLP_PROTOCOL="
+    "http/protobuf, or use the exporter for OTLP/HTTP"
+)
 _SHOWN = 2048
 
 
@@ -58,7 +62,8 @@ class OtlpSource:
         self._fields = mapping if isinstance(mapping, FieldMap) else FieldMap(mapping)
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._arriving = 0
 
     @property
     def endpoint(self) -> str:
@@ -89,11 +94,10 @@ class OtlpSource:
         """
         handler = type("Handler", (_Handler,), {"otlp": self})
         try:
-            self._server = ThreadingHTTPServer(self._address, handler)
+            self._server = _Server(self._address, handler)
         except OSError as error:
             host, port = self._address
             raise SourceError(f"cannot listen on {host}:{port} for OTLP: {error}") from error
-        self._server.daemon_threads = True
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.05},
@@ -104,15 +108,26 @@ class OtlpSource:
         return self
 
     def stop(self, timeout: float = 10.0) -> Ending:
-        """Stop listening, once the exports that have arrived are read."""
+        """Stop listening, once the exports that are arriving are read.
+
+        :param timeout: seconds that they have to arrive.
+        """
+        if self.ending is not None:
+            return self.ending
+        detail, still = f"{self.requests} exports", 0
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
-            if self._thread is not None:
-                self._thread.join(timeout)
-        if self.ending is None:
-            self.ending = Ending(self.name, "complete", f"{self.requests} exports")
-            self.recorder.add_ending(self.ending)
+            with self._lock:
+                self._lock.wait_for(lambda: not self._arriving, timeout)
+                still = self._arriving
+            detail = f"{self.requests} exports"
+        if still:
+            exports = "1 export was" if still == 1 else f"{still} exports were"
+            self.ending = Ending(self.name, "cut off", f"{exports} still arriving")
+        else:
+            self.ending = Ending(self.name, "complete", detail)
+        self.recorder.add_ending(self.ending)
         return self.ending
 
     def __enter__(self) -> Self:
@@ -132,21 +147,56 @@ class OtlpSource:
             self.requests += 1
         if path not in _DECODERS:
             return None
-        if kind == _JSON:
-            record: Any = read_json(body)
-            why = record.why if isinstance(record, NotJson) else "JSON, but not an object"
-        else:
-            try:
-                record, why = _DECODERS[path](body), ""
-            except ValueError as error:
-                record, why = None, str(error)
-        if not isinstance(record, dict):
-            self.recorder.add_rejected(Rejected(body[:_SHOWN], f"{path}: {why}", self.name))
-            return why
+        try:
+            record = _read_json(path, body) if kind == _JSON else _DECODERS[path](body)
+        except ValueError as error:
+            self.refuse(body, f"{path}: {error}")
+            return str(error)
         events = named("otlp").read(record, self._fields)
         for event in [events] if isinstance(events, Event) else events:
             self.recorder.add_event(event, source=self.name)
         return None
+
+    def refuse(self, body: bytes, why: str) -> None:
+        """Keep what was sent here and could not be taken."""
+        self.recorder.add_rejected(Rejected(body[:_SHOWN], why, self.name))
+
+    def is_arriving(self) -> None:
+        """Count a request that has begun; :meth:`stop` waits for it."""
+        with self._lock:
+            self._arriving += 1
+
+    def has_left(self) -> None:
+        """Count a request that was answered."""
+        with self._lock:
+            self._arriving -= 1
+            self._lock.notify_all()
+
+
+def _read_json(path: str, body: bytes) -> dict[str, Any]:
+    """Read OTLP/JSON.
+
+    :raises ValueError: it is none.
+    """
+    record: Any = read_json(body)
+    if isinstance(record, NotJson):
+        raise ValueError(record.why)
+    if not isinstance(record, dict):
+        raise ValueError("JSON, but not an object")
+    name = "resourceLogs" if path == "/v1/logs" else "resourceSpans"
+    groups = record.get(name)
+    if record and name not in record:
+        raise ValueError(f"the export has no {name}")
+    if record and not isinstance(groups, list):
+        raise ValueError(f"{name} is no array")
+    return record
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing: who hung up wants no answer, and what arrived was taken before."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -155,41 +205,56 @@ class _Handler(BaseHTTPRequestHandler):
     otlp: OtlpSource
     protocol_version = "HTTP/1.1"
     timeout = 30
+    _is_counted = False
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        finally:
+            if self._is_counted:
+                self._is_counted = False
+                self.otlp.has_left()
+
+    def parse_request(self) -> bool:
+        self._is_counted = True
+        self.otlp.is_arriving()
+        return super().parse_request()
 
     def do_POST(self) -> None:
         path = self.path.partition("?")[0].rstrip("/")
         kind = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        body = self._body()
-        if body is None:
+        try:
+            # The headers are a mapping in all but name.
+            body = body_of(cast(Mapping[str, str], self.headers), cast(BinaryIO, self.rfile))
+        except Refused as refused:
+            self.close_connection = True
+            self._refuse(refused.status, path, str(refused), refused.body)
             return
         if path not in _PATHS:
-            self._answer(404, kind, f"no such path; one of {', '.join(sorted(_PATHS))}")
+            why = f"no such path; one of {', '.join(sorted(_PATHS))}"
+            self._refuse(404, path, why, body)
         elif kind not in {_PROTOBUF, _JSON}:
-            self._answer(415, _JSON, f"content type {kind!r}; use {_PROTOBUF} or {_JSON}")
-        else:
-            why = self.otlp.take(path, kind, body)
-            self._answer(400 if why else 200, kind, why)
-
-    def _body(self) -> bytes | None:
-        """Return the body, unpacked; answer and return ``None`` when it cannot be taken."""
-        size = self.headers.get("Content-Length", "")
-        if not size.isdigit() or int(size) > _MOST_BYTES:
+            why = f"content type {kind!r}; use {_PROTOBUF} or {_JSON}"
+            self._refuse(415, path, why, body)
+        elif self.otlp.ending is not None:
             self.close_connection = True
-            self._answer(411 if not size.isdigit() else 413, _JSON, "Content-Length needed")
-            return None
-        body = self.rfile.read(int(size))
-        if self.headers.get("Content-Encoding", "").lower() != "gzip":
-            return body
-        try:
-            unpack = zlib.decompressobj(wbits=31)
-            body = unpack.decompress(body, _MOST_BYTES)
-        except zlib.error as error:
-            self._answer(400, _JSON, f"not gzip: {error}")
-            return None
-        if unpack.unconsumed_tail:
-            self._answer(413, _JSON, f"more than {_MOST_BYTES} bytes unpacked")
-            return None
-        return body
+            self._answer(503, _JSON, "the endpoint is closed")
+        else:
+            reason = self.otlp.take(path, kind, body)
+            self._answer(400 if reason else 200, kind, reason)
+
+    def _refuse(self, status: int, path: str, why: str, body: bytes) -> None:
+        self.otlp.refuse(body, f"{path}: {why}")
+        self._answer(status, _JSON, why)
+
+    def do_GET(self) -> None:
+        self._answer(405, _JSON, "exports are sent by POST")
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what is no HTTP/1.1 request; called by the base class."""
+        line: bytes = getattr(self, "raw_requestline", b"")[:_SHOWN].rstrip()
+        self.otlp.refuse(line, _GRPC if line.startswith(b"PRI ") else message or str(code))
+        super().send_error(code, message, explain)
 
     def _answer(self, status: int, kind: str, why: str | None) -> None:
         # A success is an empty message in either encoding; a failure is a google.rpc.Status.

@@ -6,6 +6,10 @@ import base64
 import gzip
 import json
 import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -168,6 +172,23 @@ def test_gzip_is_unpacked(recorder: Recorder) -> None:
     assert len(recorder.events()) == 1
 
 
+def test_gzip_that_ends_early_is_refused(recorder: Recorder) -> None:
+    with OtlpSource(recorder) as source:
+        body = gzip.compress(json.dumps(LOGS).encode())[:-20]
+        answer = post(source, "/v1/logs", body, "application/json", **{"Content-Encoding": "gzip"})
+    assert (answer.status_code, recorder.rejected[0].line) == (400, body)
+
+
+def test_a_connection_that_outlives_the_endpoint_is_told(recorder: Recorder) -> None:
+    kind = {"Content-Type": "application/json"}
+    source = OtlpSource(recorder).start()
+    with httpx.Client(base_url=source.endpoint, headers=kind) as client:
+        assert client.post("/v1/logs", content=b"{}").status_code == 200
+        source.stop()
+        assert client.post("/v1/logs", content=json.dumps(LOGS)).status_code == 503
+    assert recorder.records() == []
+
+
 def test_metrics_are_accepted_so_that_exporters_do_not_complain(recorder: Recorder) -> None:
     with OtlpSource(recorder) as source:
         assert post(source, "/v1/metrics", b"\x01", "application/x-protobuf").status_code == 200
@@ -183,6 +204,8 @@ def test_metrics_are_accepted_so_that_exporters_do_not_complain(recorder: Record
         ("/v1/traces", b"\x0a\xff\x01", "application/x-protobuf", 400, "cut off"),
         ("/v2/logs", b"{}", "application/json", 404, "/v1/logs, /v1/metrics, /v1/traces"),
         ("/v1/logs", b"{}", "text/plain", 415, "application/x-protobuf"),
+        ("/v1/logs", b'{"resourceLogs":7}', "application/json", 400, "resourceLogs is no array"),
+        ("/v1/logs", b'{"level":"info"}', "application/json", 400, "has no resourceLogs"),
     ],
 )
 def test_what_cannot_be_read_gets_a_clear_answer(
@@ -192,7 +215,112 @@ def test_what_cannot_be_read_gets_a_clear_answer(
         answer = post(source, path, body, kind)
     assert answer.status_code == status
     assert why in answer.json()["message"]
-    assert len(recorder.rejected) == (status == 400)
+    [refused] = recorder.rejected
+    assert (refused.source, refused.line) == ("otlp", body)
+    assert path in refused.why
+    assert why in refused.why
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"resourceLogs":[]}'])
+def test_an_empty_export_is_no_mistake(recorder: Recorder, body: bytes) -> None:
+    with OtlpSource(recorder) as source:
+        assert post(source, "/v1/logs", body, "application/json").status_code == 200
+    assert recorder.rejected == []
+
+
+def test_a_body_of_unknown_length_is_read(recorder: Recorder) -> None:
+    """OpenTelemetry's exporter for Node sends chunks."""
+    body = json.dumps(LOGS).encode()
+    with OtlpSource(recorder) as source, httpx.Client(base_url=source.endpoint) as client:
+        for _ in range(2):  # on one connection
+            chunks = iter([body[:10], body[10:500], body[500:]])
+            kind = {"Content-Type": "application/json"}
+            answer = client.post("/v1/logs", content=chunks, headers=kind)
+            assert (answer.status_code, answer.content) == (200, b"{}")
+    assert len(recorder.events()) == 2
+
+
+def talk(source: OtlpSource, said: bytes) -> bytes:
+    """Say something over a socket, hang up, and return the answer."""
+    host, port = source.endpoint.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(said)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := connection.recv(4096):
+            answer += piece
+    return answer
+
+
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+POST = b"POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+HALVES = {
+    "length": (POST + b"Content-Length: 100\r\n\r\n{}", "went away after 2 of 100 bytes"),
+    "chunk": (POST + CHUNKED + b"9\r\n{}", "went away within a chunk"),
+    "no chunk": (POST + CHUNKED + b"zz\r\n{}", "b'zz' is no size of a chunk"),
+    "negative": (POST + CHUNKED + b"-5\r\n{}", "b'-5' is no size of a chunk"),
+    "neither": (POST + b"\r\n", "Content-Length"),
+    "coding": (POST + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n{}", "encoding 'br'"),
+    "grpc": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"),
+    "noise": (b"\x16\x03\x01\x02\x00\x01\x00\r\n", "Bad request"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "why"), HALVES.values(), ids=HALVES.keys())
+def test_a_broken_request_is_kept_with_the_reason_and_prints_nothing(
+    recorder: Recorder, capfd: pytest.CaptureFixture[str], said: bytes, why: str
+) -> None:
+    with OtlpSource(recorder) as source:
+        assert talk(source, said)
+        export(source, "logs", LOGS, "json")
+    [refused] = recorder.rejected
+    assert why in refused.why
+    assert len(recorder.events()) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_client_that_does_not_wait_for_its_answer_prints_nothing(
+    recorder: Recorder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with OtlpSource(recorder) as source:
+        host, port = source.endpoint.removeprefix("http://").split(":")
+        for _ in range(20):
+            connection = socket.create_connection((host, int(port)), timeout=10)
+            reset = struct.pack("ii", 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            connection.sendall(POST + b"Content-Length: 2\r\n\r\n{}")
+            connection.close()
+        export(source, "logs", LOGS, "json")
+    assert capfd.readouterr() == ("", "")
+
+
+@contextmanager
+def half_sent(source: OtlpSource, body: bytes, length: int) -> Iterator[socket.socket]:
+    """Begin a request; the endpoint is reading it when the block runs."""
+    host, port = source.endpoint.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(POST + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % length)
+        assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        yield connection
+
+
+def test_an_export_that_is_arriving_when_it_stops_is_waited_for(recorder: Recorder) -> None:
+    body = json.dumps(LOGS).encode()
+    source = OtlpSource(recorder).start()
+    with half_sent(source, body[:100], len(body)) as connection:
+        rest = threading.Timer(0.2, connection.sendall, [body[100:]])
+        rest.start()
+        assert source.stop().outcome == "complete"
+        rest.join()
+    assert len(recorder.events()) == 1
+
+
+def test_an_export_that_never_arrives_whole_cuts_the_source_off(recorder: Recorder) -> None:
+    source = OtlpSource(recorder).start()
+    with half_sent(source, b"{", 100):
+        ending = source.stop(timeout=0.2)
+    assert (ending.outcome, ending.detail) == ("cut off", "1 export was still arriving")
 
 
 def test_a_taken_port_is_named(recorder: Recorder) -> None:
