@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import sys
 
+from ..orphan import wake_when_orphaned
+
+if __name__ == "__main__":
+    wake_when_orphaned()
+
 from pytest_narration.emit import configure, flush, narrate
 
 from ..web import MissingToken, Server, Tokens

@@ -2,27 +2,15 @@
 
 A starter keeps the write end of a pipe and passes the read end's number as ``--parent-fd``. When
 the starter dies, also by ``kill -9``, the kernel closes the write end, and the pipe ends here.
-
-A process that is frozen (SIGSTOP) reads no pipe, so on Linux the kernel is asked to wake it with
-SIGCONT when its starter ends. SIGKILL instead would leave no time to end what it started itself,
-and would also hit when only the starter's *thread* ends, which is what Linux watches (prctl(2),
-PR_SET_PDEATHSIG); to a process that runs, SIGCONT is nothing.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
-import signal
-import sys
 import threading
 from collections.abc import Callable
 
 __all__ = ["watch_parent"]
-
-_PR_SET_PDEATHSIG = 1
-"""``linux/prctl.h``."""
 
 
 def watch_parent(
@@ -43,13 +31,6 @@ def watch_parent(
         threading.Event().wait(hard_after)
         os._exit(exit_status)
 
-    _wake_when_orphaned()
     thread = threading.Thread(target=watch, name="parent-watch", daemon=True)
     thread.start()
     return thread
-
-
-def _wake_when_orphaned() -> None:
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):  # a C library without it: only a pipe
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)

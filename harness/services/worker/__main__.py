@@ -9,6 +9,11 @@ from __future__ import annotations
 import os
 import sys
 
+from ..orphan import wake_when_orphaned
+
+if __name__ == "__main__":
+    wake_when_orphaned()
+
 from .options import Options, parse
 
 __all__ = ["main"]
