@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ..errors import CatalogError
+from ._catalog_lines import Lines
 from .catalog import Catalog, Group, Hop, Point, duplicates
 
 __all__ = ["parse", "read", "text_of"]
@@ -57,7 +60,7 @@ def parse(text: str, path: Path) -> Catalog:
         raise CatalogError(f"{path}:{line}: the catalog is not TOML: {error}") from error
     except RecursionError as error:
         raise CatalogError(f"{path}:1: the catalog is not TOML: nested too deeply") from error
-    lines = _Lines(text)
+    lines = Lines(text)
     problems = _schema_problems(document, path, lines) or _contradictions(document, path, lines)
     if problems:
         raise CatalogError("\n".join(problems))
@@ -68,7 +71,7 @@ def parse(text: str, path: Path) -> Catalog:
     return catalog
 
 
-def _schema_problems(document: dict[str, Any], path: Path, lines: _Lines) -> list[str]:
+def _schema_problems(document: dict[str, Any], path: Path, lines: Lines) -> list[str]:
     import jsonschema_rs
 
     schema = json.loads(
@@ -81,6 +84,14 @@ def _schema_problems(document: dict[str, Any], path: Path, lines: _Lines) -> lis
         ]
     if "catalog" not in document:
         return [f'{path}:1: not a narration catalog: the line "catalog = 1" is missing']
+    # The validator knows what JSON knows.
+    dates = [
+        f"{path}:{lines.of(where)}: {_entry(document, where)}: {value} is a date; if it is meant "
+        "as text, put it in quotes"
+        for where, value in _dates(document)
+    ]
+    if dates:
+        return dates
     found = []
     for error in jsonschema_rs.validator_for(schema).iter_errors(document):
         where = list(error.instance_path)
@@ -88,6 +99,14 @@ def _schema_problems(document: dict[str, Any], path: Path, lines: _Lines) -> lis
         line = lines.of([*where, *_unknown(error, document, schema)[:1]])
         found.append((line, f"{_entry(document, where)}: {message}"))
     return [f"{path}:{line}: {message}" for line, message in sorted(found)]
+
+
+def _dates(value: Any) -> Iterator[tuple[list[str | int], datetime.date | datetime.time]]:
+    if isinstance(value, datetime.date | datetime.time):
+        yield [], value
+    inner = value.items() if isinstance(value, dict) else ()
+    for key, part in enumerate(value) if isinstance(value, list) else inner:
+        yield from (([key, *where], date) for where, date in _dates(part))
 
 
 def _worded(error: Any, document: dict[str, Any], schema: dict[str, Any]) -> str:
@@ -134,7 +153,7 @@ def _entry(document: dict[str, Any], where: list[str | int]) -> str:
     return " ".join([name, *map(str, rest)])
 
 
-def _contradictions(document: dict[str, Any], path: Path, lines: _Lines) -> list[str]:
+def _contradictions(document: dict[str, Any], path: Path, lines: Lines) -> list[str]:
     """What a schema cannot say: unknown groups, expressions that do not compile."""
     groups = document.get("groups", {})
     problems = []
@@ -150,13 +169,16 @@ def _contradictions(document: dict[str, Any], path: Path, lines: _Lines) -> list
             add("pattern", "has both `human` and `pattern`; one of them decides, so drop one")
         if "pattern" in entry:
             try:
-                re.compile(entry["pattern"])
-            except re.error as error:
+                with warnings.catch_warnings():
+                    # What Python only warns of is about to change its meaning: "[[" in a set.
+                    warnings.simplefilter("error")
+                    re.compile(entry["pattern"])
+            except (re.error, OverflowError, RecursionError, FutureWarning) as error:
                 add("pattern", f"not a regular expression: {error}")
     return problems
 
 
-def _build(document: dict[str, Any], path: Path, lines: _Lines) -> Catalog:
+def _build(document: dict[str, Any], path: Path, lines: Lines) -> Catalog:
     system = document.get("system", {})
     groups = {
         name: Group(name, group["service"], group.get("title", name))
@@ -187,47 +209,3 @@ def _build(document: dict[str, Any], path: Path, lines: _Lines) -> Catalog:
         root=root,
         paths=(path,),
     )
-
-
-class _Lines:
-    """Finds the line of an entry; ``tomllib`` keeps no positions."""
-
-    def __init__(self, text: str) -> None:
-        # Not splitlines(): TOML ends a line at LF only, and texts may hold other separators.
-        self._lines = text.split("\n")
-
-    def of(self, where: list[str | int]) -> int:
-        """Return the line, from 1, of a JSON path; of the closest entry around it if unsure."""
-        start, end = 0, len(self._lines)
-        header = 0
-        rest = list(where)
-        if len(rest) > 1 and isinstance(rest[1], int):
-            header = self._nth(rf"\s*\[\[\s*{re.escape(str(rest[0]))}\s*\]\]", rest[1])
-            rest = rest[2:]
-        elif len(rest) > 1 or (rest and self._has_table(str(rest[0]))):
-            depth = 2 if len(rest) > 1 and self._has_table(f"{rest[0]}.{rest[1]}") else 1
-            name = ".".join(map(str, rest[:depth]))
-            header = self._nth(rf"\s*\[\s*{re.escape(name)}\s*\]", 0)
-            rest = rest[depth:]
-        if header:
-            start = header
-            later = range(start, len(self._lines))
-            end = next((i for i in later if re.match(r"\s*\[", self._lines[i])), end)
-        if rest:
-            key = re.compile(rf"\s*\"?{re.escape(str(rest[0]))}\"?\s*[=.]")
-            for number in range(start, end):
-                if key.match(self._lines[number]):
-                    return number + 1
-        return header or self._key(str(where[0]) if where else "") or 1
-
-    def _has_table(self, name: str) -> bool:
-        return bool(self._nth(rf"\s*\[\s*{re.escape(name)}\s*\]", 0))
-
-    def _nth(self, expression: str, index: int) -> int:
-        found = [n for n, line in enumerate(self._lines, 1) if re.match(expression, line)]
-        return found[index] if index < len(found) else 0
-
-    def _key(self, name: str) -> int:
-        return next(
-            (n for n, s in enumerate(self._lines, 1) if name and re.match(rf"\s*{name}\s*=", s)), 0
-        )

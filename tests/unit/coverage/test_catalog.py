@@ -150,6 +150,10 @@ points = [
         ('id = "cart.refused"', 'id = "cart.start"', 34, "is declared at"),
         ('human = "Starting on port {port}"\n', "", 17, "needs `human`"),
         ("(EUR|USD)", "(EUR|USD", 58, "not a regular expression"),
+        ("(EUR|USD)", "[[EUR]", 58, "not a regular expression: Possible nested set"),
+        ("(EUR|USD)", "x{99999999999}", 58, "not a regular expression"),
+        ('action = "paid"', "action = 1979-05-27", 57, "1979-05-27 is a date; if it is meant"),
+        ('channels = ["stdout", "sse"]', "channels = [07:32:00]", 31, "07:32:00 is a date"),
         (
             'level = "warn"',
             'level = "loud"',
@@ -192,6 +196,22 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbf" + SHOP.encode())
 
     assert len(Catalog.load(path).points) == 5
+
+
+@pytest.mark.parametrize(
+    "header", ["[[points]]", "[[ points ]]  # third", '[["points"]]', "  [['points']]"]
+)
+def test_lines_are_found_however_a_header_is_written_and_among_many(
+    tmp_path: Path, header: str
+) -> None:
+    point = '\nid = "p{0}"\ngroup = "cart"\nactor = "x"\naction = "y"\nhuman = "P{0}"\n'
+    text = SHOP + "".join(header + point.format(n) for n in range(2000))
+
+    catalog = shop(tmp_path, text)
+
+    first = SHOP.count("\n") + 1
+    assert catalog.point("p0").where.endswith(f":{first}")
+    assert catalog.point("p1999").where.endswith(f":{first + 1999 * 6}")
 
 
 def test_every_wrong_entry_is_reported_at_once(tmp_path: Path) -> None:
