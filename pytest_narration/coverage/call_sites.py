@@ -7,12 +7,12 @@ lines of declared points among them. Nothing is imported or run: the source is o
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..formats.actions import action_of
-from .call_texts import has_placeholder, has_words, template_of
+from .call_texts import constants_of, has_placeholder, has_words, template_of
 from .catalog import ANYONE
 from .source import Module, PassOver, modules, parse
 
@@ -63,7 +63,7 @@ def scan_source(source: bytes | str, path: Path) -> list[CallSite]:
 
 def scan_module(module: Module) -> list[CallSite]:
     """Return the call sites of one parsed module, in order of lines."""
-    visitor = _Visitor(module.path, _logger_names(module.tree))
+    visitor = _Visitor(module)
     visitor.visit(module.tree)
     return sorted(visitor.found, key=lambda site: (site.line, site.text))
 
@@ -81,19 +81,26 @@ def services_in(root: Path) -> dict[Path, str]:
     """Return ``{file: service}`` for each ``configure("service", …)`` below a folder."""
     found: dict[Path, str] = {}
     for module in modules(root):
+        constants = constants_of(module.tree)
         for node in ast.walk(module.tree):
-            if isinstance(node, ast.Call) and _last_name(node.func) == "configure" and node.args:
-                name = template_of(node.args[0])
+            if isinstance(node, ast.Call) and _last_name(node.func) == "configure":
+                keywords = (k.value for k in node.keywords if k.arg == "service")
+                given = next(iter(node.args), next(keywords, None))
+                name = template_of(given, constants=constants) if given else None
                 if name and not has_placeholder(name):
                     found.setdefault(module.path, name)
     return found
 
 
 class _Visitor(ast.NodeVisitor):
-    def __init__(self, path: Path, loggers: frozenset[str]) -> None:
+    def __init__(self, module: Module) -> None:
         self.found: list[CallSite] = []
-        self._path = path
-        self._loggers = loggers
+        self._path = module.path
+        self._loggers = _logger_names(module.tree)
+        self._constants = constants_of(module.tree)
+
+    def _template(self, node: ast.expr, values: Sequence[ast.expr] = ()) -> str | None:
+        return template_of(node, values, self._constants)
 
     def visit_Call(self, node: ast.Call) -> None:
         site = self._narrate(node) or self._log(node)
@@ -104,10 +111,10 @@ class _Visitor(ast.NodeVisitor):
     def _narrate(self, node: ast.Call) -> CallSite | None:
         if _last_name(node.func) != "narrate" or len(node.args) < 2:
             return None
-        action, text = template_of(node.args[0]), template_of(node.args[1])
+        action, text = self._template(node.args[0]), self._template(node.args[1])
         if not action or not text:
             return None
-        keywords = {k.arg: template_of(k.value) for k in node.keywords if k.arg}
+        keywords = {k.arg: self._template(k.value) for k in node.keywords if k.arg}
         return CallSite(
             self._path,
             node.lineno,
@@ -123,9 +130,9 @@ class _Visitor(ast.NodeVisitor):
             return None
         level, arguments = _LEVELS.get(node.func.attr), node.args
         if node.func.attr == "log" and arguments:  # logger.log(logging.INFO, "words")
-            named = _last_name(arguments[0]) or template_of(arguments[0]) or ""
+            named = _last_name(arguments[0]) or self._template(arguments[0]) or ""
             level, arguments = _LEVELS.get(named.lower(), "info"), arguments[1:]
-        text = template_of(arguments[0], arguments[1:]) if level and arguments else None
+        text = self._template(arguments[0], arguments[1:]) if level and arguments else None
         if level is None or not text or not has_words(text):
             return None
         # What a reader calls it depends on the text with its values, which source does not show.

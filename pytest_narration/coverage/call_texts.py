@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
-__all__ = ["has_placeholder", "has_words", "is_met", "template_of"]
+__all__ = ["Constants", "constants_of", "has_placeholder", "has_words", "is_met", "template_of"]
 
 _PRINTF = re.compile(
     r"%(?:\((?P<key>[^)]*)\))?[#0+-]*(?:\*|\d+)?(?:\.(?:\*|\d+))?[hlL]?(?P<kind>[diouxXeEfFgGcrsa%])"
@@ -37,12 +38,29 @@ def is_met(pattern: str, template: str) -> bool:
     return any(re.fullmatch(pattern, text, re.DOTALL) for text in tried)
 
 
-def template_of(node: ast.expr, values: Sequence[ast.expr] = ()) -> str | None:
+Constants = Mapping[str, ast.expr]
+"""``{name: value}`` of what a module assigns once, at its top."""
+
+
+def constants_of(tree: ast.Module) -> Constants:
+    """Return the texts that a module gives names: ``SERVICE = "cart"``."""
+    found: dict[str, ast.expr] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {t.id: node.value for t in targets if isinstance(t, ast.Name)}
+    return found
+
+
+def template_of(
+    node: ast.expr, values: Sequence[ast.expr] = (), constants: Constants = MappingProxyType({})
+) -> str | None:
     """Return the template, ``None`` when the expression contains no words of its own.
 
     :param values: what a logger fills into the text, as ``%`` would: the arguments after it.
+    :param constants: stand for their values, when they are the whole expression.
     """
-    text = _text(node)
+    text = _text(constants.get(node.id, node) if isinstance(node, ast.Name) else node)
     return _printf(text, values) if text is not None and values else text
 
 

@@ -73,8 +73,8 @@ def from_source(
                 f'{site.path}:{site.line}: of which service is this? No configure("service") '
                 "call is near it; give --service NAME"
             )
-        actor = site.actor or (ANYONE if site.kind == "log" else owner)
-        signature = Signature(owner, actor, site.action, site.text)
+        # Without one in the call it is the context's, or what a logger is named.
+        signature = Signature(owner, site.actor or ANYONE, site.action, site.text)
         draft = Draft(signature, level=site.level, call_site=call_site_text(site, base))
         drafts.setdefault(signature, draft)
     return list(drafts.values())

@@ -90,6 +90,14 @@ def test_source_is_decoded_as_python_does_and_doubtful_escapes_hide_nothing(
     assert [site.text for site in scan_tree(tmp_path)] == ["résumé"]
 
 
+def test_words_that_a_module_gives_names_are_found() -> None:
+    source = 'GO = "startup"\nUP: Final = "Up"\nnarrate(GO, UP, actor=OTHER, level="warn")'
+
+    (site,) = scan_source(source, Path("cart.py"))
+
+    assert (site.action, site.text, site.actor, site.level) == ("startup", "Up", None, "warn")
+
+
 def test_a_file_that_cannot_be_read_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "a.py").symlink_to("nowhere")
     (tmp_path / "b.py").write_text("def :", encoding="utf-8")

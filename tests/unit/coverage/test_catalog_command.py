@@ -47,7 +47,7 @@ def test_scan_makes_a_catalog_of_source(here: Path, capsys: Out) -> None:
     catalog = Catalog.load("narration.toml")
     assert {p.id: (p.service, p.actor, p.text, p.reach, p.call_site) for p in catalog.points} == {
         "cart.startup": ("cart", "cart", "Starting on port {port}", "request", "src/cart.py"),
-        "cart.wave": ("cart", "cart", 'Waving "hello" at {who}', "error", "src/cart.py"),
+        "cart.wave": ("cart", "*", 'Waving "hello" at {who}', "error", "src/cart.py"),
         "cart.cache-warmed": ("cart", "*", "Cache warmed", "request", "src/cart.py"),
     }
     assert "3 points added" in capsys.readouterr().err
@@ -108,6 +108,17 @@ def test_scan_again_adds_only_what_is_missing_and_keeps_what_was_written(
     catalog = Catalog.load("narration.toml")
     assert catalog.point("cart.start").call_site == "cart.py"
     assert len(catalog.points) == 7
+
+
+@pytest.mark.parametrize(
+    "configured",
+    ['configure("mail")', 'configure(service="mail")', 'NAME = "mail"\nemit.configure(NAME, "1")'],
+)
+def test_the_service_is_what_the_source_configures(here: Path, configured: str) -> None:
+    Path("x.py").write_text(f'{configured}\nnarrate("a", "b")\n', encoding="utf-8")
+
+    assert main(["catalog", "scan", "x.py"]) == 0
+    assert Catalog.load("narration.toml").services == {"mail"}
 
 
 def test_scan_of_a_service_without_a_name_asks_for_one(here: Path, capsys: Out) -> None:
