@@ -17,8 +17,8 @@ from .errors import CatalogError, ConfigurationError
 from .recorder import Evidence
 
 if TYPE_CHECKING:
-    from .coverage.catalog import Point
     from .contracts import Contracts
+    from .coverage.catalog import Point
     from .formats import FieldMap
     from .rules import Rule, Settings, Verdict
 

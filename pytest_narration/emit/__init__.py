@@ -17,24 +17,34 @@ from .asgi import NarrationMiddleware
 from .context import Channel, Context, Trail, current_context, narration_context
 from .headers import Incoming, extract, inject, learn
 from .identity import Identity, new_id
+from .job_runs import JobRun, end_job_run, job_run, start_job_run
+from .layers import layer
 from .process import configure, flush, identity, narrate, subscribe
+from .shorthand import narrate_auto, narrate_with_otel_context
 
 __all__ = [
     "Channel",
     "Context",
     "Identity",
     "Incoming",
+    "JobRun",
     "NarrationMiddleware",
     "Trail",
     "configure",
     "current_context",
+    "end_job_run",
     "extract",
     "flush",
     "identity",
     "inject",
+    "job_run",
+    "layer",
     "learn",
     "narrate",
+    "narrate_auto",
+    "narrate_with_otel_context",
     "narration_context",
     "new_id",
+    "start_job_run",
     "subscribe",
 ]

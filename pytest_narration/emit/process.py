@@ -207,6 +207,8 @@ def narrate(
             said = {n: str(t) for n, t in (("cute", cute), ("story", story)) if t is not None}
         if narrator.development and "source_location" not in fields:
             frame = sys._getframe(1)
+            while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+                frame = frame.f_back  # `layer` and its like narrate for their caller
             where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
             fields["source_location"] = where
         return narrator.emit(action, template, actor, level, said, sse, fields)

@@ -25,6 +25,7 @@ _LOGS: Final = re.compile(
     r"(.*\.)?(log|logger|logging|_log|_logger|LOG|LOGGER|getLogger\(\)|get_logger\(\))"
     r"\.(trace|debug|info|warning|warn|error|exception|critical|fatal|log|msg)"
 )
+_NARRATES: Final = frozenset({"narrate", "narrate_auto", "narrate_with_otel_context"})
 _PRIVATE: Final = re.compile(r"pytest_narration\.emit\.(narrator|process|sink)(\..*)?")
 
 
@@ -153,7 +154,7 @@ class _Visitor(ast.NodeVisitor):
             self._tell(node, "no-print", "os.write() prints")
         elif _HANDLERS.fullmatch(called):
             self._tell(node, "no-log-handler", f"{called.lstrip('.')}() sets up logs")
-        elif called.rpartition(".")[2] == "narrate":
+        elif called.rpartition(".")[2] in _NARRATES:
             self._narrate(node)
         elif _LOGS.fullmatch(called):
             self._secrets(node, node.args, called)
