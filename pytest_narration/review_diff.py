@@ -26,7 +26,8 @@ __all__ = ["Change", "changes", "configure", "run", "summary"]
 _MOST_CHARACTERS = 60_000
 """GitHub takes 65,536 characters a comment; GitLab a million."""
 
-_SPECIAL = re.compile(r"[&<>#@*_\[\]|\\]")
+_SPECIAL = re.compile(r"[&<>#@*_~$`\[\]|\\]")
+_POINT = re.compile(r"(`[\w.:/-]+`)")
 _RANGE = re.compile(r"(?P<base>.+?)(?P<dots>\.{2,3})(?P<head>.*)")
 
 
@@ -36,11 +37,15 @@ class Change(msgspec.Struct, frozen=True):
     path: str
     old: str | None
     new: str | None
+    before: str = ""
+    """Where it was, if that was elsewhere: its test was renamed or moved."""
 
     @property
     def kind(self) -> str:
-        """``new``, ``gone`` or ``changed``."""
-        return "new" if self.old is None else "gone" if self.new is None else "changed"
+        """``new``, ``gone``, ``renamed`` or ``changed``."""
+        if self.old is None or self.new is None:
+            return "new" if self.old is None else "gone"
+        return "renamed" if self.before else "changed"
 
     @property
     def title(self) -> str:
@@ -71,7 +76,10 @@ def run(arguments: Namespace) -> int:
     """Write the summary."""
     root = Path(_git(Path.cwd(), "rev-parse", "--show-toplevel").strip())
     folder = arguments.folder or StorySettings.load(root).folder
-    text = summary(changes(root, arguments.range, folder), most=arguments.most)
+    found = changes(root, arguments.range, folder)
+    if arguments.folder and not found and not (root / folder).is_dir():
+        raise ConfigurationError(f"--folder {folder}: there is no such folder in {root}")
+    text = summary(found, most=arguments.most)
     if arguments.output is None:
         sys.stdout.write(text)
     else:
@@ -91,18 +99,36 @@ def changes(root: Path, commits: str, folder: str) -> list[Change]:
         assert head is not None, "a range has an end"
         base = _git(root, "merge-base", base, head).strip()
     ends = [base] if head is None else [base, head]
-    # Renames come as one story that is gone and one that is new: their paths are their tests.
-    listed = _git(root, "diff", "--name-only", "--no-renames", "-z", *ends, "--", folder)
-    paths = {path for path in listed.split("\0") if path}
+    for commit in ends:
+        if commit.startswith("-"):
+            raise ConfigurationError(f"{commit!r} is no commit; expected BASE..HEAD")
+    # Stories of one project are alike: only what is nearly the same is the same story elsewhere.
+    listed = _git(root, "diff", "--name-status", "--find-renames=80%", "-z", *ends, "--", folder)
+    moved = _moved(listed)
     if head is None:
         others = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", folder)
-        paths |= {path for path in others.split("\0") if path}
-    sides = [(p, _at(root, base, p), _at(root, head, p)) for p in sorted(paths)]
-    return [
-        Change(path, old, new)
-        for path, old, new in sides
-        if old != new and any(side is not None and is_story(side) for side in (old, new))
+        moved |= {path: path for path in others.split("\0") if path}
+    sides = [
+        Change(path, _at(root, base, old), _at(root, head, path), old if old != path else "")
+        for path, old in sorted(moved.items())
     ]
+    return [
+        change
+        for change in sides
+        if (change.old != change.new or change.before)
+        and any(side is not None and is_story(side) for side in (change.old, change.new))
+    ]
+
+
+def _moved(listed: str) -> dict[str, str]:
+    """Read ``git diff --name-status -z``: ``{path: the path it had}``."""
+    words = iter(listed.split("\0"))
+    moved: dict[str, str] = {}
+    for status in words:
+        if status:
+            old = next(words)
+            moved[next(words) if status[0] in "RC" else old] = old
+    return moved
 
 
 def summary(found: Sequence[Change], *, most: int = _MOST_CHARACTERS) -> str:
@@ -111,7 +137,7 @@ def summary(found: Sequence[Change], *, most: int = _MOST_CHARACTERS) -> str:
         return "No story changed.\n"
     counts = [
         f"{sum(change.kind == kind for change in found)} {kind}"
-        for kind in ("changed", "new", "gone")
+        for kind in ("changed", "renamed", "new", "gone")
         if any(change.kind == kind for change in found)
     ]
     text = f"# Stories: {', '.join(counts)}\n"
@@ -131,16 +157,28 @@ def summary(found: Sequence[Change], *, most: int = _MOST_CHARACTERS) -> str:
 
 def _section(change: Change) -> str:
     old, new = change.old or "", change.new or ""
-    parts = ["", f"## {_prose(change.title)}: {change.kind}", "", code(change.path), ""]
-    if change.kind == "changed":
-        words = differences(old, new) or ["it became another kind of document"]
-        parts += [f"- {_prose(line)}" for line in words]
+    where = f"{code(change.before)} → " if change.before else ""
+    parts = ["", f"## {_prose(change.title)}: {change.kind}", "", where + code(change.path), ""]
+    if change.old is not None and change.new is not None:
+        parts += [f"- {_prose(line)}" for line in _words(old, new)]
         parts += ["", *_side_by_side(read(old).diagram, read(new).diagram)]
-        parts += _folded("The lines that changed", _fence("diff", "\n".join(short_diff(old, new))))
+        lines = short_diff(old, new)
+        parts += (
+            _folded("The lines that changed", _fence("diff", "\n".join(lines))) if lines else []
+        )
     else:
-        diagram = read(new or old).diagram
-        parts += _folded("The story", _fence("mermaid", diagram)) if diagram else []
+        told = read(new or old)
+        drawn = _fence("mermaid", told.diagram)
+        parts += _folded("The story", drawn if told.diagram else _fence("", "\n".join(told.table)))
     return "\n".join(parts) + "\n"
+
+
+def _words(old: str, new: str) -> list[str]:
+    if old == new:
+        return ["the story is the same"]
+    if not (is_story(old) and is_story(new)):
+        return ["it became another kind of document"]
+    return differences(old, new) or ["it is written in another way, and tells the same"]
 
 
 def _side_by_side(old: str, new: str) -> list[str]:
@@ -172,10 +210,10 @@ def _fence(language: str, text: str) -> list[str]:
 
 
 def _prose(text: str) -> str:
-    """Escape what a comment would turn into links, mentions or HTML; code spans stay."""
-    parts = text.split("`")
+    """Escape what a comment would turn into links, mentions or HTML; names of points stay code."""
+    parts = _POINT.split(text)
     parts[::2] = [_SPECIAL.sub(lambda found: f"&#{ord(found[0])};", part) for part in parts[::2]]
-    return "`".join(parts)
+    return "".join(parts)
 
 
 def _at(root: Path, commit: str | None, path: str) -> str | None:
@@ -183,7 +221,8 @@ def _at(root: Path, commit: str | None, path: str) -> str | None:
         file = root / path
         return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else None
     try:
-        return _git(root, "show", f"{commit}:{path}")
+        # `git show` would take the brackets of a parametrised test's story for a pattern.
+        return _git(root, "cat-file", "blob", f"{commit}:{path}")
     except ConfigurationError:
         return None  # it does not exist on this side
 

@@ -12,7 +12,7 @@ not show them. What does not fit is counted, and a digest of it stands for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import msgspec
@@ -22,7 +22,7 @@ from ..story.plain import rows, times
 from .mermaid import mermaid
 from .text import cell, digest, shortened, tidy
 
-__all__ = ["LEVELS", "MARK", "Form", "Level", "Manner", "columns", "document"]
+__all__ = ["LEVELS", "MARK", "TEXT_MARK", "Form", "Level", "Manner", "columns", "document"]
 
 Level = Literal["structure", "text", "full"]
 """What is compared: who did what in which order; also what was said; also jobs and severity."""
@@ -32,6 +32,8 @@ Form = Literal["markdown", "text"]
 
 MARK = "<!-- narration story 1"
 """How every document begins, with the version of the format."""
+TEXT_MARK = "# narration story 1"
+"""How one begins that is plain text."""
 
 
 class Manner(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,22 +91,25 @@ def _table(items: Sequence[Item], manner: Manner) -> list[str]:
     return drawn
 
 
-def _row(bars: str, shown: Line | str, level: Level) -> list[str]:
+def _row(
+    bars: str, shown: Line | str, level: Level, write: Callable[[str], str] = cell
+) -> list[str]:
     width = len(columns(level))
     if isinstance(shown, str):
         return [f"{bars}{shown}", *[""] * (width - 1)]
     repeats = f" {times(shown.times)}" if shown.times != 1 else ""
     # A code span cannot hold a backtick, and a table ends a cell at a bar even inside of one.
-    action = shortened(shown.action).replace("`", "'").replace("|", "\\|") or "—"
-    action = f"`{action}`"
-    row = [bars + cell(shown.lane), f"{cell(shown.actor)} {action}".strip() + repeats]
+    action = shortened(shown.action).replace("`", "'") or "—"
+    if write is cell:
+        action = action.replace("|", "\\|")
+    row = [bars + write(shown.lane), f"{write(shown.actor)} `{action}`".strip() + repeats]
     if level != "structure":
-        row.append(cell(shown.said))
+        row.append(write(shown.said))
     row.append(" + ".join(shown.channels) or "—")
     if level == "full":
         severity = "" if shown.level == "info" else f" ({shown.level})"
         row[1] += severity
-        row.append(cell(shown.job))
+        row.append(write(shown.job))
     return row
 
 
@@ -116,27 +121,27 @@ def _left(left: Sequence[object]) -> str:
     return f"… {len(left)} more lines, digest {digest(repr(left))}"
 
 
-def _jobs(story: Story) -> list[str]:
+def _jobs(story: Story, write: Callable[[str], str] = cell) -> list[str]:
     many = len({c for job in story.jobs for c in job.correlations}) > 1
     told = ["**Jobs**", ""]
     for job in story.jobs:
-        under = f" ← {' and '.join(map(cell, job.parents))}" if job.parents else ""
-        of = f" ({', '.join(map(cell, job.correlations))})" if many else ""
-        told.append(f"- {cell(job.name)}{under}{of}")
+        under = f" ← {' and '.join(map(write, job.parents))}" if job.parents else ""
+        of = f" ({', '.join(map(write, job.correlations))})" if many else ""
+        told.append(f"- {write(job.name)}{under}{of}")
     return told
 
 
 def _text(story: Story, manner: Manner) -> str:
-    """One line for each row, for those who read no Markdown."""
-    told = [f"# {tidy(manner.title)}"]
+    """One line for each row, for those who read no Markdown; two spaces part what is in it."""
+    told = [f"{TEXT_MARK}, {manner.level}", f"# {tidy(manner.title)}"]
     if manner.scenario:
         told += [f"#   {line}" for line in manner.scenario.splitlines()]
-    table = [_row(bars, shown, manner.level) for bars, shown in rows(story.items)]
+    table = [_row(bars, shown, manner.level, shortened) for bars, shown in rows(story.items)]
     kept = ["  ".join(value for value in row if value) for row in table[: manner.most_rows]]
     if left := table[manner.most_rows :]:
         kept.append(_left(left))
     told += kept
     if manner.level == "full":
-        told += _jobs(story)[2:]
+        told += _jobs(story, shortened)[2:]
     told += [f"! {shortened(problem.text)}" for problem in story.problems]
     return "\n".join(told) + "\n"

@@ -16,7 +16,7 @@ from syrupy.data import SnapshotCollections
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
-from .document import MARK
+from .document import MARK, TEXT_MARK
 from .settings import StorySettings
 
 __all__ = ["MarkdownStories", "TextStories", "settings_of"]
@@ -86,7 +86,7 @@ class TextStories(MarkdownStories):
     """Stories as plain text."""
 
     file_extension = "txt"
-    _beginning = "# "
+    _beginning = TEXT_MARK
 
 
 def _root_and_folder(test_location: PyTestLocation) -> tuple[Path, str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import msgspec
 
-from .document import MARK
+from .document import MARK, TEXT_MARK
 from .text import uncell
 
 __all__ = ["Reading", "SaidRow", "is_story", "read"]
@@ -14,6 +15,7 @@ __all__ = ["Reading", "SaidRow", "is_story", "read"]
 _ACTION = re.compile(
     r"(?:(?P<actor>.*?) )?(?<!\\)`(?P<action>[^`]*)`(?: ×(?P<times>\S+))?(?: \((?P<level>\w+)\))?"
 )
+_CHANNELS = re.compile(r"stdout|sse|stdout \+ sse|—")
 _BARS = re.compile(r"[│┌├└ ]*")
 
 
@@ -54,17 +56,48 @@ class Reading(msgspec.Struct, frozen=True):
 
 def is_story(text: str) -> bool:
     """Return whether a document is an approved story."""
-    return text.startswith(MARK)
+    return text.startswith((MARK, TEXT_MARK))
 
 
 def read(text: str) -> Reading:
-    """Take a Markdown document apart; what is not in it is empty."""
+    """Take a document apart; what is not in it is empty."""
+    return _read_text(text) if text.startswith(TEXT_MARK) else _read_markdown(text)
+
+
+def _read_text(text: str) -> Reading:
+    mark, *told = text.splitlines()
+    title = told.pop(0).removeprefix("# ") if told else ""
+    body = [line for line in told if not line.startswith(("#   ", "- ", "! "))]
+    rows = [row for line in body if (row := _row(line, _plain_cells(line), str)) is not None]
+    return Reading(
+        title=title,
+        rows=tuple(rows),
+        table=tuple(body),
+        scenario="\n".join(line[4:] for line in told if line.startswith("#   ")),
+        jobs=tuple(line[2:] for line in told if line.startswith("- ")),
+        problems=tuple(line[2:] for line in told if line.startswith("! ")),
+        diagram="",
+        level=mark.rpartition(", ")[2],
+    )
+
+
+def _plain_cells(line: str) -> dict[str, str]:
+    """Name the parts of a plain row, which leaves out what is empty."""
+    lane, action, *rest = [*line.split("  "), ""][: max(2, line.count("  ") + 1)]
+    # A job stands behind the channels, a sentence before them.
+    job = rest.pop() if len(rest) > 1 and not _CHANNELS.fullmatch(rest[-1]) else ""
+    channel = rest.pop() if rest else ""
+    return {"lane": lane, "action": action, "said": "  ".join(rest), "channel": channel, "job": job}
+
+
+def _read_markdown(text: str) -> Reading:
     level = re.match(rf"{re.escape(MARK)}, (\w+) -->", text)
     title = re.search(r"^# (.*)$", text, re.MULTILINE)
     table = [line for line in _unfenced(text) if line.startswith("| ")]
     head = [uncell(cell) for cell in _cells(table[0])] if table else []
     body = table[2:]
-    rows = [row for line in body if (row := _row(line, head)) is not None]
+    cells = [dict(zip(head, _cells(line), strict=False)) for line in body]
+    rows = [row for line, of in zip(body, cells, strict=True) if (row := _row(line, of, uncell))]
     return Reading(
         title=uncell(title[1]) if title else "",
         rows=tuple(rows),
@@ -110,8 +143,7 @@ def _cells(line: str) -> list[str]:
     return re.split(r"(?<!\\)\|", line.strip())[1:-1]
 
 
-def _row(line: str, head: list[str]) -> SaidRow | None:
-    cells = dict(zip(head, _cells(line), strict=False))
+def _row(line: str, cells: dict[str, str], unescaped: Callable[[str], str]) -> SaidRow | None:
     found = _ACTION.fullmatch(cells.get("action", "").strip())
     if found is None:
         return None
@@ -119,12 +151,12 @@ def _row(line: str, head: list[str]) -> SaidRow | None:
     bars = _BARS.match(lane)
     assert bars is not None, "the pattern matches nothing at all, too"
     return SaidRow(
-        lane=uncell(lane[bars.end() :]),
-        actor=uncell(found["actor"] or ""),
+        lane=unescaped(lane[bars.end() :]),
+        actor=unescaped(found["actor"] or ""),
         action=found["action"].replace("\\|", "|"),
-        said=uncell(cells.get("said", "")),
+        said=unescaped(cells.get("said", "")),
         channel=cells.get("channel", "").strip(),
-        job=uncell(cells.get("job", "")),
+        job=unescaped(cells.get("job", "")),
         level=found["level"] or "info",
         times=found["times"] or "1",
         bars=bars[0],

@@ -95,7 +95,7 @@ def test_update_writes_one_file_for_each_story(approved: Path, compare: Run) -> 
     ]
     assert (approved / APPROVED).read_text().startswith("<!-- narration story 1, full -->\n\n# Buy")
     assert (approved / "snapshots/test_shop/test_twice[short].txt").read_text() == (
-        "# Twice: short\ncart  cart `pay` ×2  stdout\n"
+        "# narration story 1, structure\n# Twice: short\ncart  cart `pay` ×2  stdout\n"
     )
     compare().assert_outcomes(passed=2)
     assert not (approved / ".narration-pending").exists()

@@ -55,6 +55,7 @@ def test_a_level_shows_what_it_compares_and_nothing_else() -> None:
 def test_the_text_form_has_one_line_for_each_row() -> None:
     text = document(job(World()), Manner(title="A job", form="text", level="text"))
     assert text.splitlines() == [
+        "# narration story 1, text",
         "# A job",
         "orchestrator  orchestrator `ask`  Job job:orchestrator#1  stdout",
         "worker  worker `tokenize`  Did tokenize  stdout",
