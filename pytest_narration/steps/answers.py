@@ -152,7 +152,7 @@ def _every(status: int, narration_scene: Scene) -> None:
         )
 
 
-@then("{amount} answer(s) is/are {int}", example="Then exactly 1 answer is 409")
+@then("{amount} answer/answers is/are {int}", example="Then exactly 1 answer is 409")
 def _some(amount: Expected, status: int, narration_scene: Scene) -> None:
     """Count the answers of this scenario that have a status."""
     found = Counter(answer.status for answer in narration_scene.answers)

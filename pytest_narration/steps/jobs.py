@@ -224,7 +224,7 @@ def _ends_with(kind: str, narration_scene: Scene) -> None:
 
 
 @then(
-    "the stream has {amount} frame(s) {string}",
+    "the stream has {amount} frame/frames {string}",
     example='Then the stream has at least 2 frames "token"',
 )
 def _frames(amount: Expected, kind: str, narration_scene: Scene) -> None:

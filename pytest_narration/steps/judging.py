@@ -38,7 +38,7 @@ def _all(narration_scene: Scene) -> None:
     judge(narration_scene, None)
 
 
-@then("the rule(s) {names} hold(s)", example='Then the rules "job-own" and "job-linked" hold')
+@then("the rule/rules {names} hold/holds", example='Then the rules "job-own" and "job-linked" hold')
 def _some(names: list[str], narration_scene: Scene) -> None:
     """Judge by the rules that are named."""
     judge(narration_scene, names)

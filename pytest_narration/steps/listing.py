@@ -40,8 +40,7 @@ Feature files are tests then: `pytest` runs those that it finds.
 from being one.
 
 Every phrase works under any keyword: the one shown is the one under which it reads best. A step of
-your own with the same text takes precedence. `is/are` stands for either word, `frame(s)` for one
-with or without what is in the parentheses.
+your own with the same text takes precedence. `is/are` stands for either word.
 
 ## What stands in braces
 
@@ -73,7 +72,8 @@ _EDITOR = """
 ## In your editor
 
 The phrases are Cucumber Expressions in decorators with plain strings, which the Cucumber
-extensions of VS Code and other editors find by glob. Their settings, for completion and checks:
+extensions of VS Code and other editors (`@cucumber/language-server`) find by glob. With these
+settings they complete phrases, and underline a step that is none:
 
 ```json
 """

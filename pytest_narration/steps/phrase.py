@@ -1,7 +1,8 @@
 """A sentence with ``{parameters}`` -> a step that pytest-bdd finds, and that explains itself.
 
 Phrases are written as Cucumber Expressions, which editors know: ``{string}`` is a parameter,
-``event(s)`` has an optional part, ``is/are`` are alternatives. Their values become the function's
+``is/are`` are alternatives. (Editors take Python texts with parentheses for regular expressions,
+so no part of a phrase is optional.) The values of the parameters become the function's
 first arguments, in order; the rest are fixtures. A phrase matches under any keyword: ``Given I
 send …`` prepares with the same words as ``When I send …`` acts.
 https://github.com/cucumber/cucumber-expressions
@@ -26,9 +27,7 @@ __all__ = ["Keyword", "Phrase", "given", "phrases", "then", "when"]
 Keyword = Literal["Given", "When", "Then"]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_TOKEN = re.compile(
-    r"\{(?P<parameter>\w+)\}|\((?P<optional>[^()]+)\)|(?P<words>[^\s{}()/]+(?:/[^\s{}()/]+)+)"
-)
+_TOKEN = re.compile(r"\{(?P<parameter>\w+)\}|(?P<words>[^\s{}/]+(?:/[^\s{}/]+)+)")
 
 
 class Phrase(StepParser):
@@ -151,8 +150,6 @@ def _expression(text: str, parameter: Callable[[Parameter], str]) -> str:
         parts.append(re.escape(text[position : match.start()]))
         if match["parameter"]:
             parts.append(parameter(PARAMETERS[match["parameter"]]))
-        elif match["optional"]:
-            parts.append(f"(?:{re.escape(match['optional'])})?")
         else:
             parts.append(f"(?:{'|'.join(map(re.escape, match['words'].split('/')))})")
         position = match.end()

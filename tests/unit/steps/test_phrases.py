@@ -52,15 +52,13 @@ def fits(regexp: str, text: str) -> bool:
 
 
 def variants(text: str, values: list[str]) -> list[str]:
-    """Fill a phrase in, with and without each optional part, with each alternative."""
-    pieces = re.split(r"(\{\w+\}|\([^()]+\)|[^\s{}()/]+(?:/[^\s{}()/]+)+)", text)
+    """Fill a phrase in, with each alternative."""
+    pieces = re.split(r"(\{\w+\}|[^\s{}/]+(?:/[^\s{}/]+)+)", text)
     rest = iter(values)
     options = []
     for piece in pieces:
         if piece.startswith("{"):
             options.append([next(rest)])
-        elif piece.startswith("("):
-            options.append(["", piece[1:-1]])
         else:
             options.append(piece.split("/") if re.fullmatch(r"\S+(/\S+)+", piece) else [piece])
     return ["".join(choice) for choice in product(*options)]
@@ -85,6 +83,10 @@ def test_a_text_of_a_phrase_is_no_other_phrase(phrase: Phrase) -> None:
     for text in texts:
         matching = [other.text for other in PHRASES if other.is_matching(text)]
         assert matching == [phrase.text], text
+
+
+def test_no_phrase_has_parentheses_which_editors_take_for_a_regular_expression() -> None:
+    assert [phrase.text for phrase in PHRASES if "(" in phrase.text] == []
 
 
 @pytest.mark.parametrize("phrase", PHRASES, ids=lambda phrase: phrase.text)
