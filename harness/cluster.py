@@ -30,7 +30,7 @@ CLUSTER_VARIABLE = "NARRATION_CLUSTER"
 MACHINES_VARIABLE = "NARRATION_MACHINES"
 """The machines that containers are spread over, whose engines are one swarm."""
 
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 _CALL_SECONDS = 10.0
 _SHOWN_LINES = 15
 _PASSED_ON = frozenset({"NARRATION_LEVEL"})

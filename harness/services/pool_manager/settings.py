@@ -33,7 +33,7 @@ class Settings(NamedTuple):
     worker_gpus: bool = False
     require_ram_mb: int = 512
     require_gpu: bool = False
-    ready_timeout: float = 60.0
+    ready_timeout: float = 120.0
     backoff: float = 0.1
     longest_backoff: float = 30.0
     silence: float = 60.0
