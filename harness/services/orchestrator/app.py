@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -27,6 +25,7 @@ from ..web import (
     Refusal,
     Tokens,
     application,
+    description,
     owner_of,
     read_json,
     reply,
@@ -41,7 +40,6 @@ from .settings import Settings
 __all__ = ["Orchestrator"]
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_PUBLIC = frozenset({"/health", "/openapi.json"})
 _MAX_ID_CHARS = 128
 _TRACE = ("trace_id", "span_id", "parent_span_id")
 
@@ -60,9 +58,7 @@ class Orchestrator:
             most_running=settings.most_jobs,
         )
         self.metrics = self._make_metrics()
-        self.app: ASGIApp = application(
-            self._routes(), tokens=tokens, public=_PUBLIC, on_refusal=self._refused
-        )
+        self.app: ASGIApp = application(self._routes(), tokens=tokens, on_refusal=self._refused)
         self._is_stopping = False
         self._hop: Hop | None = None
         self._runner: Runner | None = None
@@ -102,7 +98,7 @@ class Orchestrator:
             Route("/v2/nodes/{node_id}", self._deregister, methods=["DELETE"]),
             Route("/health", self._health, methods=["GET"]),
             Route("/metrics", self._metrics, methods=["GET"]),
-            Route("/openapi.json", self._openapi, methods=["GET"]),
+            description(Path(__file__).parent),
         ]
 
     async def _submit(self, request: Request) -> Response:
@@ -222,9 +218,6 @@ class Orchestrator:
     async def _metrics(self, request: Request) -> Response:
         return self.metrics.response()
 
-    async def _openapi(self, request: Request) -> Response:
-        return Response(_OPENAPI, media_type="application/json")
-
     def _job(self, request: Request) -> Job:
         return self.jobs.get(request.path_params["job_id"], owner_of(request.scope))
 
@@ -321,11 +314,3 @@ def _agree(request: Request, bound: str, named: str | None) -> str:
             "`correlation_id` of the body and of the header differ; give one, or the same twice",
         )
     return named or bound
-
-
-def _read_openapi() -> bytes:
-    document: Any = msgspec.json.decode((Path(__file__).parent / "openapi.json").read_bytes())
-    return msgspec.json.encode(document)
-
-
-_OPENAPI = _read_openapi()

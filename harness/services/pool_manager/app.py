@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -13,7 +14,17 @@ from pytest_narration.emit import current_context, narrate, narration_context
 
 from ..hop import Hop
 from ..stream import SseResponse
-from ..web import ApiError, Fields, Metrics, Refusal, Tokens, application, read_json, reply
+from ..web import (
+    ApiError,
+    Fields,
+    Metrics,
+    Refusal,
+    Tokens,
+    application,
+    description,
+    read_json,
+    reply,
+)
 from .capture import SharedSink, shown
 from .engine import Engine
 from .preflight import look
@@ -104,6 +115,7 @@ class PoolManager:
             Route("/v2/internal/workers/ready", self._worker_ready, methods=["POST"]),
             Route("/health", self._health, methods=["GET"]),
             Route("/metrics", self._metrics, methods=["GET"]),
+            description(Path(__file__).parent),
         ]
 
     async def _submit(self, request: Request) -> ASGIApp:

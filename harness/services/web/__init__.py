@@ -8,6 +8,7 @@ time. ``read_json`` and ``Fields`` turn a request body into checked values.
 
 from .application import Refusal, application
 from .body import MAX_BODY_BYTES, read_json, reply
+from .description import description
 from .errors import ApiError
 from .fields import ADDRESS, NAME, VISIBLE, Fields, Shape
 from .metrics import Metrics
@@ -30,6 +31,7 @@ __all__ = [
     "Shape",
     "Tokens",
     "application",
+    "description",
     "owner_of",
     "read_json",
     "reply",

@@ -42,7 +42,7 @@ def application(
     routes: Sequence[BaseRoute],
     *,
     tokens: Tokens,
-    public: frozenset[str] = frozenset({"/health"}),
+    public: frozenset[str] = frozenset({"/health", "/openapi.json"}),
     services_only: tuple[str, ...] = ("/v2/",),
     on_refusal: OnRefusal | None = None,
 ) -> ASGIApp:

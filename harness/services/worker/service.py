@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -17,7 +18,7 @@ from starlette.routing import Route
 
 from pytest_narration.emit import current_context, identity, narrate
 
-from ..web import ApiError, Metrics, Refusal, Tokens, application, read_json, reply
+from ..web import ApiError, Metrics, Refusal, Tokens, application, description, read_json, reply
 from .backend import Backend
 from .engine import Engine, StartFailed
 from .execute import Execute
@@ -66,6 +67,7 @@ class Service:
                 Route("/shutdown", self._shutdown, methods=["POST"]),
                 Route("/health", self._health, methods=["GET"]),
                 Route("/metrics", self._show_metrics, methods=["GET"]),
+                description(Path(__file__).parent),
             ],
             tokens=self._tokens,
             on_refusal=self._narrate_refusal,
