@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -96,10 +97,14 @@ def compose(
     columns["service"] = _take(rest, shape.service, _name)
 
     parts = _roles(rest, columns)
-    columns |= {name: value for name, value in said.items() if value is not None}
-    _provenance(columns, parts)
-    _error(columns, rest, shape)
-    _override(columns, mapped)
+    if said:
+        columns |= {name: value for name, value in said.items() if value is not None}
+    if parts:
+        _provenance(columns, parts)
+    if not _beginnings(shape.error).isdisjoint(rest):
+        _error(columns, rest, shape)
+    if mapped:
+        _override(columns, mapped)
 
     human = columns.get("human") or human or template or columns.get("action") or ""
     columns["human"] = human
@@ -133,6 +138,8 @@ def _name(value: Any) -> str | None:
 
 def _take(rest: dict[str, Any], paths: tuple[str, ...], read: Any) -> Any:
     """Read the first path that gives a value, and take it out of the rest."""
+    if not paths:
+        return None
     for path in paths:
         if path in rest:
             value = read(rest[path])
@@ -167,11 +174,11 @@ def _walk(record: dict[str, Any], prefix: str, depth: int) -> Iterator[tuple[str
     """Yield ``(joined name, value, depth)`` of every field, top level first."""
     inner: list[tuple[str, dict[str, Any]]] = []
     for name, value in record.items():
-        if isinstance(value, dict):
+        if type(value) is dict:
             if depth < _DEEPEST:
                 inner.append((name, value))
         else:
-            yield prefix + name, value, depth
+            yield (prefix + name if prefix else name), value, depth
     for name, value in inner:
         if bare(name) not in CONTAINERS:
             yield from _walk(value, f"{prefix}{name}.", depth + 1)
@@ -184,18 +191,20 @@ def _walk(record: dict[str, Any], prefix: str, depth: int) -> Iterator[tuple[str
 def _roles(rest: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
     """Fill columns by what fields are called; return the parts that are no columns."""
     best: dict[str, tuple[tuple[int, int], str, Any]] = {}
+    # Most fields of most records mean nothing here: one look-up has to do for them.
     for name, value, depth in _walk(rest, "", 0):
-        column, rank = role_of(name) or (None, 0)
-        if column is None:
-            if depth > 0 or name not in _OWN:
-                continue
-            column, rank = name, 0
+        role = role_of(name) if depth else _role_at_the_top(name)
+        if role is None:
+            continue
+        column, rank = role
         value = _fit(column, value)
         if value is None:
             continue
         order = (depth, rank)
         if column not in best or order < best[column][0]:
             best[column] = (order, name, value)
+    if not best:
+        return {}
     parts: dict[str, Any] = {}
     for column, ((depth, _), name, value) in best.items():
         if column in _PARTS:
@@ -207,6 +216,11 @@ def _roles(rest: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
         if depth == 0:
             del rest[name]
     return parts
+
+
+@lru_cache(maxsize=4096)
+def _role_at_the_top(name: str) -> tuple[str, int] | None:
+    return role_of(name) or ((name, 0) if name in _OWN else None)
 
 
 _PARTS = frozenset({"version", "host", "pid", "traceparent"})
@@ -243,6 +257,13 @@ def _provenance(columns: dict[str, Any], parts: dict[str, Any]) -> None:
             columns["trace_id"] = trace[1]
         if not columns.get("span_id"):
             columns["span_id"] = trace[2]
+
+
+@lru_cache(maxsize=256)
+def _beginnings(paths: tuple[str, ...]) -> frozenset[str]:
+    """Return ``{"a", "a.b"}`` for ``("a.b",)``: without any of them none of the paths is there."""
+    parts = (path.split(".") for path in paths)
+    return frozenset(".".join(part[:n]) for part in parts for n in range(1, len(part) + 1))
 
 
 def _error(columns: dict[str, Any], rest: dict[str, Any], shape: Shape) -> None:

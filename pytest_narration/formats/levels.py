@@ -6,6 +6,7 @@ Formats say which scale their numbers are on; words mean the same everywhere.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Literal
 
 __all__ = ["Scale", "level_of"]
@@ -35,14 +36,27 @@ _STEPS: dict[str, tuple[tuple[float, str], ...]] = {
     "otel": ((21, "fatal"), (17, "error"), (13, "warn"), (9, "info"), (5, "debug")),
     "hundreds": ((500, "fatal"), (400, "error"), (300, "warn"), (200, "info"), (100, "debug")),
 }
+_LONGEST = 32
+"""Characters of a level that are looked at."""
 # Go's slog writes levels between its own as "INFO+2"; loguru and others pad or bracket the word.
 _DECORATED = re.compile(r"[\s\[<]*([a-z]+)(?:[+-]\d{1,6}|[\s\]>:]*)$")
 
 
 def level_of(value: Any, scale: Scale = "auto") -> str | None:
     """Return the level that a logger means, ``None`` when it cannot be told."""
+    if type(value) is int or (type(value) is str and len(value) <= _LONGEST):
+        return _level_of(value, scale)
+    return _read(value, scale)
+
+
+@lru_cache(maxsize=1024)  # a logger has a handful of them
+def _level_of(value: str | int, scale: Scale) -> str | None:
+    return _read(value, scale)
+
+
+def _read(value: Any, scale: Scale) -> str | None:
     if isinstance(value, str):
-        word = value[:32].lower()
+        word = value[:_LONGEST].lower()
         if word in _LEVEL_OF_WORD:
             return _LEVEL_OF_WORD[word]
         if decorated := _DECORATED.match(word):

@@ -20,6 +20,8 @@ _PAIR = re.compile(
     r"""\s*(?:(?P<key>[^\s="]+)(?:=(?:"(?P<double>(?:[^"\\]|\\.)*)"(?=\s|$)|(?:'(?P<single>(?:[^'\\]|\\.)*)'(?=\s|$))|(?P<bare>[^\s"]*)(?=\s|$)))?)""",
     re.DOTALL,
 )
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})(\.\d{1,18})?")
+_DIGITS = frozenset("-0123456789")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _NAMES = {"n": "\n", "t": "\t", "r": "\r"}
 _MARKS = frozenset({
@@ -85,11 +87,10 @@ def _typed(text: str) -> Any:
     """Numbers and booleans as such; ids with leading zeros or signs stay text."""
     if text in {"true", "false"}:
         return text == "true"
-    if re.fullmatch(r"-?(?:0|[1-9]\d{0,17})", text):
-        return int(text)
-    if re.fullmatch(r"-?(?:0|[1-9]\d{0,17})\.\d{1,18}", text):
-        return float(text)
-    return text
+    number = _NUMBER.fullmatch(text) if text[:1] in _DIGITS else None
+    if number is None:
+        return text
+    return float(text) if number[1] else int(text)
 
 
 def _go_duration(text: str) -> float | None:

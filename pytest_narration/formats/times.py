@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["rfc3339"]
@@ -14,6 +15,7 @@ __all__ = ["rfc3339"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"\d{9,20}(?:\.\d{1,12})?$")
 _RFC3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+_FINER = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,9}Z$")  # Go, Rust, Docker
 # "2024-05-01 10:00:00,123 +0200": datetime.fromisoformat wants a point and no space.
 _LOOSE = re.compile(
     r"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,:](\d{1,9}))?\s*(Z|UTC|[+-]\d\d:?\d\d)?$"
@@ -49,12 +51,19 @@ def _from_epoch(number: float) -> str | None:
     else:
         return None
     try:
-        return _format(_EPOCH + timedelta(milliseconds=milliseconds))
+        return f"{_to_the_second(milliseconds // 1000)}.{milliseconds % 1000:03}Z"
     except OverflowError:  # before the year 1
         return None
 
 
+@lru_cache(maxsize=1024)  # lines of one moment come together
+def _to_the_second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat("T", "seconds")
+
+
 def _from_text(text: str) -> str | None:
+    if _FINER.match(text):
+        return f"{second}.{text[20:23]}Z" if (second := _valid(text[:19])) else None
     match = _LOOSE.match(text)
     if not match:
         return None
@@ -67,6 +76,15 @@ def _from_text(text: str) -> str | None:
         return _format(when.astimezone(UTC))
     except (ValueError, OverflowError):
         return None
+
+
+@lru_cache(maxsize=1024)
+def _valid(second: str) -> str | None:
+    try:
+        datetime.fromisoformat(second)
+    except ValueError:
+        return None
+    return second
 
 
 def _format(when: datetime) -> str:
