@@ -60,6 +60,22 @@ def test_all_phrases_work_and_what_they_wait_for_is_not_missed_under_xdist(
     assert result.ret == 0
 
 
+@pytest.mark.parametrize(
+    ("seed", "extra"),
+    # By its short name, by which random-order asks for it.
+    [("1", ()), ("2", ("-p", "xdist", "--numprocesses=2"))],
+    ids=["serial", "xdist"],
+)
+def test_all_phrases_work_in_any_order(
+    shop: pytest.Pytester, run: Run, seed: str, extra: tuple[str, ...]
+) -> None:
+    result = run(
+        *BDD, "-p", "random_order.plugin", "--random-order", f"--random-order-seed={seed}", *extra
+    )
+
+    result.assert_outcomes(passed=17)
+
+
 def test_scenarios_do_not_depend_on_their_order(shop: pytest.Pytester, run: Run) -> None:
     """One that kills a service comes before those that need it, and after."""
     shop.makeconftest(
