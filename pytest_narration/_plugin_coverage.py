@@ -36,8 +36,8 @@ def start(config: pytest.Config) -> None:
     :raises pytest.UsageError: an option is wrong, or there is no catalog.
     """
     settings = coverage_settings(config)
-    if config.getoption("collectonly"):
-        return
+    if any(config.getoption(name) for name in ("collectonly", "setuponly", "setupplan")):
+        return  # no test runs, so there is nothing to measure
     is_worker = hasattr(config, "workerinput")
     if not config.getoption("numprocesses", None) or is_worker:
         measure = Measure(settings, session_of(config))
@@ -62,7 +62,8 @@ class Measure:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         self._collect()
-        self._nodeid = item.nodeid
+        # The name of a file may hold bytes that are no text, and so cannot be saved.
+        self._nodeid = item.nodeid.encode("utf-8", "backslashreplace").decode()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -13,7 +13,9 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from ..errors import CoverageDataError
 from .catalog import Hop, Signature
@@ -24,6 +26,28 @@ FORMAT = "narration-coverage"
 VERSION = 1
 SESSION = "(session)"
 """The context of what belongs to no test: a cluster's start and stop."""
+
+
+class _Head(msgspec.Struct):
+    """What is read first of a file: whether it is one of ours."""
+
+    format: str = ""
+    version: Any = None
+
+
+_Indexes = list[Annotated[int, msgspec.Meta(ge=0)]]
+"""Tests, by their place in ``contexts``."""
+
+
+class _Document(msgspec.Struct):
+    """The file's shape, see :meth:`CoverageData.to_json`."""
+
+    catalogs: set[str]
+    capabilities: dict[str, bool]
+    contexts: list[str]
+    sightings: list[tuple[str, str, str, str, str, tuple[str, ...], _Indexes]]
+    evidence: list[tuple[str, str, str, str, str, str, str, str, str, str]]
+    hops: list[tuple[str, str, _Indexes]]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -135,34 +159,33 @@ class CoverageData:
         :raises CoverageDataError: the text is something else, damaged, or of another version.
         """
         try:
-            document = json.loads(text)
-        except ValueError as error:
+            head = msgspec.json.decode(text, type=_Head)
+        except msgspec.ValidationError:
+            head = _Head()
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CoverageDataError(f"{where} is not JSON: {error}") from error
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
+        if head.format != FORMAT:
             raise CoverageDataError(f'{where} is not narration coverage: no "format": "{FORMAT}"')
-        if document.get("version") != VERSION:
+        if head.version != VERSION:
             raise CoverageDataError(
-                f"{where} has version {document.get('version')!r} of the format; this release "
+                f"{where} has version {head.version!r} of the format; this release "
                 f"reads {VERSION}: make it again, or combine it with the release that wrote it"
             )
         try:
-            return cls._from_document(document)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise CoverageDataError(f"{where} is damaged: {error!r}") from error
+            return cls._from_document(msgspec.json.decode(text, type=_Document))
+        except (msgspec.DecodeError, IndexError) as error:
+            raise CoverageDataError(f"{where} is damaged: {error}") from error
 
     @classmethod
-    def _from_document(cls, document: dict[str, Any]) -> CoverageData:
-        contexts = document["contexts"]
-        data = cls(
-            capabilities={str(k): bool(v) for k, v in document["capabilities"].items()},
-            catalogs=set(document["catalogs"]),
-        )
-        for service, actor, action, text, channel, ids, seen in document["sightings"]:
-            sighting = Sighting(Signature(service, actor, action, text), channel, tuple(ids))
+    def _from_document(cls, document: _Document) -> CoverageData:
+        contexts = document.contexts
+        data = cls(capabilities=document.capabilities, catalogs=document.catalogs)
+        for service, actor, action, text, channel, ids, seen in document.sightings:
+            sighting = Sighting(Signature(service, actor, action, text), channel, ids)
             data.sightings[sighting] = {contexts[index] for index in seen}
-        for service, actor, action, text, channel, *rest in document["evidence"]:
+        for service, actor, action, text, channel, *rest in document.evidence:
             data.evidence[Signature(service, actor, action, text), channel] = Evidence(*rest)
-        for source, target, seen in document["hops"]:
+        for source, target, seen in document.hops:
             data.hops[Hop(source, target)] = {contexts[index] for index in seen}
         return data
 

@@ -356,10 +356,13 @@ def test_a_crashed_worker_loses_only_its_running_test(project: pytest.Pytester, 
     assert {sighting[2] for sighting in _saved(project)["sightings"]} == {"startup", "error"}
 
 
-def test_collecting_only_measures_nothing(project: pytest.Pytester, run: Run) -> None:
+@pytest.mark.parametrize("option", ["--collect-only", "--setup-only", "--setup-plan"])
+def test_a_call_that_runs_no_test_measures_nothing(
+    project: pytest.Pytester, run: Run, option: str
+) -> None:
     project.makepyfile(_ALL)
 
-    result = run("--narration-coverage", "--collect-only", "-q")
+    result = run("--narration-coverage", option, "-q")
 
     assert result.ret == 0
     assert not (project.path / ".narration-coverage").exists()

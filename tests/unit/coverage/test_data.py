@@ -81,6 +81,11 @@ def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -
     assert list(path.parent.iterdir()) == [path]
 
 
+def _damaged(**parts: object) -> str:
+    whole = json.loads(CoverageData().to_json()) | {"contexts": ["t::1"]}
+    return json.dumps(whole | parts)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -89,13 +94,21 @@ def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -
         ('{"format": "coverage"}', "is not narration coverage"),
         (json.dumps({"format": "narration-coverage", "version": 99}), "version 99"),
         (json.dumps({"format": "narration-coverage", "version": 1}), "is damaged"),
+        ("\udcff", "is not JSON"),
+        (_damaged(capabilities=[]), r"is damaged: Expected `object`.*capabilities"),
+        (_damaged(contexts=[1]), "is damaged"),
+        (_damaged(sightings=[["a", "b", "c", "d", 5, [], [0]]]), "is damaged: Expected `str`"),
+        (_damaged(sightings=[["a", "b", "c", "d", "stdout", [], [1]]]), "is damaged"),
+        (_damaged(sightings=[["a", "b", "c", "d", "stdout", [], [-1]]]), "is damaged"),
+        (_damaged(evidence=[["a"] * 9]), "is damaged"),
+        (_damaged(contexts=["\ud800"]), "is not JSON"),
     ],
 )
 def test_a_file_that_is_something_else_is_refused_by_name(
     tmp_path: Path, text: str, expected: str
 ) -> None:
     path = tmp_path / "data"
-    path.write_text(text, encoding="utf-8")
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
 
     with pytest.raises(CoverageDataError, match=expected) as raised:
         CoverageData.read(path)
