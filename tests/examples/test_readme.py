@@ -1,4 +1,4 @@
-"""What README.md shows is what the example has, its code is Python, its links and commands exist."""
+"""What README.md shows the example has; its code is Python; its links and commands exist."""
 
 from __future__ import annotations
 
