@@ -24,7 +24,7 @@ class Partition:
         the count of vertices, plus the neighbour.
     """
 
-    def __init__(self, ranks: Sequence[int], neighbours: Sequence[list[int]]) -> None:
+    def __init__(self, ranks: Sequence[int], neighbours: Sequence[Sequence[int]]) -> None:
         self.colour = list(ranks)
         self._neighbours = neighbours
         self._cells: dict[int, set[int]] = {}
