@@ -6,6 +6,7 @@ as ``50% (1/2)``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -15,6 +16,8 @@ from .lines import hits, place_of
 
 __all__ = ["render"]
 
+# https://www.w3.org/TR/xml/#charsets; a catalog learned from foreign logs may hold them.
+_ILLEGAL = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ufffe\\uffff]")
 _DOCTYPE = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     "<!DOCTYPE coverage SYSTEM 'http://cobertura.sourceforge.net/xml/coverage-04.dtd'>\n"
@@ -45,7 +48,7 @@ def render(results: Results, gates: Sequence[Judged]) -> str:
     for group in results.groups:
         _package(packages, group)
     indent(root)
-    return _DOCTYPE + tostring(root, encoding="unicode") + "\n"
+    return _DOCTYPE + _ILLEGAL.sub("\ufffd", tostring(root, encoding="unicode")) + "\n"
 
 
 def _package(parent: Element, group: GroupResult) -> None:

@@ -138,6 +138,10 @@ def _rest(results: Results) -> str:
         f"{'' if seen else ': never crossed'}</li>"
         for hop, seen in results.hops.items()
     )
+    hops += "".join(
+        f"<li>{escape(hop.source)} → {escape(hop.target)}: crossed, but in no catalog</li>"
+        for hop in results.undeclared_hops
+    )
     if hops:
         parts += f"<section><h2>Hops</h2><ul>{hops}</ul></section>"
     rows = "".join(

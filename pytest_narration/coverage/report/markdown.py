@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from ..gate import Judged
@@ -33,6 +34,8 @@ def render(results: Results, gates: Sequence[Judged]) -> str:
         parts.append(f"- {_text(' '.join(note.split()))}")
     for state, title in (("missed", "Missing"), ("partial", "Partial, counted as missed")):
         parts += _table(title, [p for p in results.points if p.state == state])
+    hops = [f"| {_text(h.source)} | {_text(h.target)} |" for h, s in results.hops.items() if not s]
+    parts += _folded("Hops never crossed", "| From | To |\n|:--|:--|", hops)
     if results.undeclared:
         rows = [
             f"| {_code(s.service)} | {_code(f'{s.actor} {s.action}')} | {_code(s.text)} |"
@@ -69,6 +72,7 @@ def _text(text: str) -> str:
 
 def _code(text: str) -> str:
     text = " ".join(text.split()).replace("|", "\\|")
-    fence = "``" if "`" in text else "`"
+    # A fence is longer than any run of backticks in what it encloses.
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     pad = " " if "`" in text else ""
     return f"{fence}{pad}{text}{pad}{fence}"

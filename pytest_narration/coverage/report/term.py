@@ -115,10 +115,14 @@ def _missing(results: Results) -> list[Line]:
     if excluded:
         lines += [Line(""), Line("Excluded:")]
         lines += [Line(f"  {p.point.id}: {p.why}") for p in excluded]
-    hops = [hop for hop, seen in results.hops.items() if not seen]
-    if hops:
-        lines += [Line(""), Line("Hops never crossed:")]
-        lines += [Line(f"  {hop.source} → {hop.target}") for hop in hops]
+    lacking = [hop for hop, seen in results.hops.items() if not seen]
+    for title, hops in (
+        ("Hops never crossed:", lacking),
+        ("Hops crossed but in no catalog:", results.undeclared_hops),
+    ):
+        if hops:
+            lines += [Line(""), Line(title)]
+            lines += [Line(f"  {_printable(h.source)} → {_printable(h.target)}") for h in hops]
     return lines
 
 

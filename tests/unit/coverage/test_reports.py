@@ -152,6 +152,36 @@ def test_cobertura_meets_the_dtd_of_its_readers(results: Results, gates: list[Ju
         assert required.get(element.tag, set()) <= set(element.attrib)
 
 
+def test_hops_that_only_one_side_knows_are_named(tmp_path: Path) -> None:
+    catalog = shop(tmp_path)
+    collector = Collector(catalog)
+    collector.add(checkout(service="mail", job_id="j-1"))
+    collector.add(checkout(job_id="j-2", parent_job_id="j-1"))
+    results = analyse(catalog, collector.take())
+
+    lines = [line.text for line in render_lines(results, (), missing=True)]
+
+    never, undeclared = (
+        lines.index("Hops never crossed:"),
+        lines.index("Hops crossed but in no catalog:"),
+    )
+    assert lines[never + 1] == "  cart → till"
+    assert lines[undeclared + 1] == "  mail → cart"
+    assert "mail → cart: crossed, but in no catalog" in html.render(results, ())
+    assert "Hops never crossed (1)" in markdown_report.render(results, ())
+
+
+def test_what_learned_names_hold_breaks_neither_xml_nor_markdown(tmp_path: Path) -> None:
+    text = SHOP.replace('actor = "cart"', 'actor = "a\\u001b\\u0000b"').replace(
+        "Starting on port {port}", "Run ``x`` on {port}"
+    )
+    catalog = shop(tmp_path, text)
+    results = analyse(catalog, Collector(catalog).take())
+
+    ElementTree.fromstring(cobertura.render(results, ()))
+    assert "``` Run ``x`` on {port} ```" in markdown_report.render(results, ())
+
+
 def test_the_terminal_is_not_steered_by_what_services_write(tmp_path: Path) -> None:
     catalog = shop(tmp_path)
     collector = Collector(catalog)
