@@ -201,6 +201,11 @@ def expectation(
     # Not isinstance: a runtime-checkable Protocol would look at every member.
     if hasattr(pattern, "start"):
         return pattern
+    if not callable(pattern):
+        raise TypeError(
+            "expected a pattern such as event(action='listening'), a function of an event, or "
+            f"conditions as keywords, not {pattern!r}"
+        )
     return Expectation(Where(predicate=pattern))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from ..errors import ConfigurationError
 from ..event import Event
 from .facts import Facts, emitter
 from .jobs import Job
@@ -38,6 +39,7 @@ def correlation_same(evidence: Facts, *, hops: Sequence[Sequence[str]] = ()) -> 
     :param hops: ``[caller, called]`` services, such as ``["shop", "stock"]``, for services whose
         events name neither parent jobs nor spans nor causes.
     """
+    hops = _checked(hops)
     if not any(event.correlation_id for event in evidence.events()):
         yield Note("no event carries a correlation id, so none could be compared")
         return
@@ -133,6 +135,18 @@ def _across(
                 (event,),
                 hop,
             )
+
+
+def _checked(hops: Sequence[Sequence[str]]) -> Sequence[tuple[str, str]]:
+    if any(
+        isinstance(hop, str) or len(hop) != 2 or not all(isinstance(name, str) for name in hop)
+        for hop in hops
+    ):
+        raise ConfigurationError(
+            "option 'hops' of rule 'correlation-same' must be a list of [caller, called] services, "
+            f'such as [["shop", "stock"]], not {hops!r}'
+        )
+    return [(caller, called) for caller, called in hops]
 
 
 def _ids_of(

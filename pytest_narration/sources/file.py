@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Self
 
+from ..errors import SourceError
 from ..recorder import Ending, Recorder
 from .source import Intake, Mapped, Source
 
@@ -56,8 +57,15 @@ class FileSource(Source):
         return self._into.lines(count)
 
     def start(self) -> Self:
-        """Begin to read; a file that is not there is waited for when it is followed."""
-        self._open(from_start=self._from_start)
+        """Begin to read; a file that is not there is waited for when it is followed.
+
+        :raises SourceError: it is there and cannot be read.
+        """
+        try:
+            self._open(from_start=self._from_start)
+        except OSError as error:
+            self._close()
+            raise SourceError(f"cannot read {self.path}: {error.strerror}") from error
         return super().start()
 
     def _run(self) -> Ending:

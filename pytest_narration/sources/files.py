@@ -34,7 +34,7 @@ class FilesSource(Source):
 
     def __init__(
         self,
-        paths: Iterable[str | os.PathLike[str]],
+        paths: Iterable[str | os.PathLike[str]] | str | os.PathLike[str],
         recorder: Recorder,
         *,
         name: str = "files",
@@ -42,7 +42,8 @@ class FilesSource(Source):
         mapping: Mapped = None,
     ) -> None:
         super().__init__(name, recorder)
-        self.paths = [Path(path) for path in paths]
+        given = [paths] if isinstance(paths, str | os.PathLike) else paths
+        self.paths = [Path(path) for path in given]
         if not self.paths:
             raise SourceError("no file to read: the list of paths is empty")
         self._format = format

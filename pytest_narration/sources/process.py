@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import os
 import selectors
+import shlex
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ _LINGER = 2.0
 class ProcessSource(Source):
     """Starts a program and reads what it prints.
 
-    :param args: the command line.
+    :param args: the command line: a program and its arguments, without a shell.
     :param name: the service's name in reports, and of events that name no service.
     :param env: variables added to this process's own; ``None`` as a value removes one.
     :param stderr: ``"read"`` reads events from it too; ``"merge"`` makes it one stream with
@@ -39,19 +40,20 @@ class ProcessSource(Source):
 
     def __init__(
         self,
-        args: Sequence[str | os.PathLike[str]],
+        args: Sequence[str | int | os.PathLike[str]],
         name: str,
         recorder: Recorder,
         *,
-        env: Mapping[str, str | None] | None = None,
+        env: Mapping[str, str | int | None] | None = None,
         cwd: str | os.PathLike[str] | None = None,
         stderr: Literal["read", "merge", "keep"] = "read",
         format: str = "auto",
         mapping: Mapped = None,
     ) -> None:
         super().__init__(name, recorder)
-        self.args = [os.fspath(arg) for arg in args]
-        self._env: dict[str, str | None] = {"PYTHONUNBUFFERED": "1", **os.environ, **(env or {})}
+        self.args = _command(args)
+        self._env: dict[str, str | None] = {"PYTHONUNBUFFERED": "1", **os.environ}
+        self._env |= {key: _text(value) for key, value in (env or {}).items()}
         self._cwd = cwd
         self._stderr = stderr
         self._out = self._intake(format, mapping)
@@ -178,6 +180,22 @@ class ProcessSource(Source):
         code = self.returncode
         state = "it runs" if code is None else f"its exit code is {code}"
         return f"{state}; its last lines:\n" + "\n".join(f"  {line}" for line in self.lines(5))
+
+
+def _command(args: Sequence[str | int | os.PathLike[str]]) -> list[str]:
+    if isinstance(args, str | bytes):
+        text = os.fsdecode(args)
+        raise SourceError(
+            f"args is the string {text!r}; expected a list of a program and its arguments, such as "
+            f"{shlex.split(text)}"
+        )
+    if not args:
+        raise SourceError("args is empty; expected a program and its arguments")
+    return [str(arg) if isinstance(arg, int) else os.fspath(arg) for arg in args]
+
+
+def _text(value: str | int | None) -> str | None:
+    return str(value) if isinstance(value, int) else value
 
 
 class StreamSource(Source):

@@ -231,11 +231,11 @@ class SseSource(Source):
                 **body,
             ) as response:
                 return self._take(response)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
+            return self._unreachable(f"{self.url}: {error}")
         except (httpx.TransportError, httpx.StreamError, OSError) as error:
             self._why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             return None
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
-            return self._unreachable(f"{self.url}: {error}")
 
     def _connected(self, step: str, info: dict[str, Any]) -> None:
         """Remember the socket that is read from: https://www.encode.io/httpcore/extensions/#trace."""

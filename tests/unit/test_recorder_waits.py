@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -503,3 +504,10 @@ def test_an_open_job_of_dead_processes_is_given_up(recorder: Recorder) -> None:
 
     with pytest.raises(EmitterDied, match="exit code 1"):
         recorder.settle(timeout=60, quiet=0, terminal=lambda e: False)
+
+
+@pytest.mark.parametrize("awaited", ["listening", {"action": "listening"}, 7])
+def test_what_is_no_pattern_is_refused_at_once(awaited: Any) -> None:
+    """It would be awaited for ever, or until the time-out, as something that cannot come."""
+    with pytest.raises(TypeError, match=r"expected a pattern such as event\(action='listening'\)"):
+        Recorder().wait_for(awaited, timeout=5)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from pytest_narration.errors import ConfigurationError
 from tests.unit.rules.story_builder import Call, Story, only_violation, story
 
 
@@ -201,3 +204,9 @@ def _answered(
 ) -> Story:
     sent = {"x-correlation-id": "corr-1"} if request is None else request
     return Story([Call("client-1", "POST", url, 202, sent, response)])
+
+
+@pytest.mark.parametrize("hops", [["shop", "stock"], [["shop"]], [["shop", 7]], ["ab"]])
+def test_hops_that_are_no_pairs_are_refused(hops: list[Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"'hops' .* \[\[\"shop\", \"stock\"\]\], not"):
+        story().verdict("correlation-same", options={"correlation-same": {"hops": hops}})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_narration.errors import SourceError
 from pytest_narration.recorder import Recorder
 from pytest_narration.sources import FileSource
 
@@ -134,3 +135,8 @@ def test_a_whole_line_without_a_newline_at_the_end_is_an_event(
     with FileSource(log, "app", recorder, follow=False) as source:
         source.wait(10)
     assert messages(recorder) == ["one"]
+
+
+def test_a_folder_is_no_file(recorder: Recorder, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=rf"cannot read {tmp_path}: Is a directory"):
+        FileSource(tmp_path, "app", recorder).start()

@@ -85,3 +85,10 @@ def test_a_file_that_cannot_be_read_makes_the_rest_inconclusive(
 def test_a_pattern_that_finds_no_file_is_an_error(recorder: Recorder, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no file to read: the list of paths is empty"):
         FilesSource(tmp_path.glob("*.log"), recorder)
+
+
+def test_one_path_is_a_list_of_one(recorder: Recorder, tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text(line(1, "one"))
+    assert FilesSource(str(log), recorder).start().wait(10).detail == "1 file"
+    assert messages(recorder) == ["one"]

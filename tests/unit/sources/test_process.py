@@ -196,3 +196,24 @@ def test_a_source_starts_once(recorder: Recorder) -> None:
         pytest.raises(SourceError, match="started before"),
     ):
         source.start()
+
+
+@pytest.mark.parametrize(
+    ("args", "why"),
+    [
+        ("node server.js", r"args is the string 'node server.js'; .* \['node', 'server.js'\]"),
+        ([], "args is empty; expected a program and its arguments"),
+    ],
+)
+def test_a_command_that_is_no_list_is_refused_with_the_right_one(
+    recorder: Recorder, args: list[str], why: str
+) -> None:
+    with pytest.raises(SourceError, match=why):
+        ProcessSource(args, "x", recorder)
+
+
+def test_numbers_in_a_command_and_its_environment_are_written_out(recorder: Recorder) -> None:
+    code = "import os, sys; print('level=info', 'msg=' + sys.argv[1] + os.environ['PORT'])"
+    with ProcessSource([*python(code), 5], "x", recorder, env={"PORT": 0}) as source:
+        source.wait(20)
+    assert [event.human for event in recorder.events()] == ["50"]

@@ -230,3 +230,9 @@ def test_stopping_does_not_wait_for_a_server_that_says_nothing(recorder: Recorde
         assert time.monotonic() - began < 5
     assert source.ending is not None
     assert source.ending.outcome in {"cut off", "unreachable"}
+
+
+def test_an_address_that_is_none_is_not_tried_again(recorder: Recorder) -> None:
+    with SseSource("localhost:8080/stream", recorder) as source:
+        ending = source.wait_done(10)
+    assert (ending.outcome, source.connections) == ("unreachable", 1)
