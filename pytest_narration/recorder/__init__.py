@@ -191,15 +191,24 @@ class Recorder(Waits, Evidence):
         self._waiters.ring()
         return exchange
 
-    def attach(self, name: str, status: Status, last_lines: LastLines | None = None) -> None:
+    def attach(
+        self,
+        name: str,
+        status: Status,
+        last_lines: LastLines | None = None,
+        *,
+        announces_end: bool = False,
+    ) -> None:
         """Watch the process behind a source, so that waits notice its death at once.
 
         :param status: returns its exit code, ``None`` while it runs. A restarted process is
             attached again under the same name.
         :param last_lines: returns its last so many lines, quoted when it died.
+        :param announces_end: whether an ending is added once all of its lines are read; otherwise
+            the last of them have a second to come.
         """
         with self._lock:
-            self._emitters.attach(name, status, last_lines)
+            self._emitters.attach(name, status, last_lines, announces_end=announces_end)
 
     # Reading: see Evidence for records, events, frames, …; and Waits for waiting
 

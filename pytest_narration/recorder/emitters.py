@@ -35,15 +35,20 @@ class Death(msgspec.Struct, frozen=True):
 
 
 class _Emitter:
-    def __init__(self, status: Status, last_lines: LastLines | None) -> None:
+    def __init__(
+        self, status: Status, last_lines: LastLines | None, *, announces_end: bool
+    ) -> None:
         self.status = status
         self.last_lines = last_lines
+        self.announces_end = announces_end
         self.exit_code: int | None = None
         self.died_at = 0.0
         self.ended = False
 
     def is_drained(self, now: float) -> bool:
-        return self.exit_code is not None and (self.ended or now - self.died_at >= DRAIN_SECONDS)
+        if self.exit_code is None or self.ended:
+            return self.exit_code is not None
+        return not self.announces_end and now - self.died_at >= DRAIN_SECONDS
 
 
 class Emitters:
@@ -59,9 +64,16 @@ class Emitters:
         """Whether any process can be asked for its exit code."""
         return bool(self._attached)
 
-    def attach(self, name: str, status: Status, last_lines: LastLines | None = None) -> None:
+    def attach(
+        self,
+        name: str,
+        status: Status,
+        last_lines: LastLines | None = None,
+        *,
+        announces_end: bool = False,
+    ) -> None:
         """Watch a process whose lines carry ``source=name``; a restart attaches again."""
-        self._attached[name] = _Emitter(status, last_lines)
+        self._attached[name] = _Emitter(status, last_lines, announces_end=announces_end)
 
     def saw(self, source: str, service: str | None) -> None:
         """Note that a source brought an event of a service."""

@@ -114,7 +114,7 @@ class DockerSource(Source):
         except Exception as error:  # docker-py and requests each have their own tree
             raise SourceUnreachable(f"container {self.container}: {error}") from error
         self._is_tty = bool(state["Config"]["Tty"])
-        self.recorder.attach(self.name, self._exit_code, self.lines)
+        self.recorder.attach(self.name, self._exit_code, self.lines, announces_end=True)
         super().start()
         return self
 

@@ -95,7 +95,7 @@ class ProcessSource(Source):
                 f"cannot start {self.name}: {' '.join(self.args)}: {error}"
             ) from error
         atexit.register(self._signal, signal.SIGKILL)
-        self.recorder.attach(self.name, self._process.poll, self.lines)
+        self.recorder.attach(self.name, self._process.poll, self.lines, announces_end=True)
         return super().start()
 
     def terminate(self) -> None:

@@ -511,3 +511,17 @@ def test_what_is_no_pattern_is_refused_at_once(awaited: Any) -> None:
     """It would be awaited for ever, or until the time-out, as something that cannot come."""
     with pytest.raises(TypeError, match=r"expected a pattern such as event\(action='listening'\)"):
         Recorder().wait_for(awaited, timeout=5)
+
+
+def test_the_lines_of_a_dead_program_are_waited_for_until_its_source_ends() -> None:
+    """A fast program is long dead while its output is still being read."""
+    clock = 0.0
+    recorder = Recorder(clock=lambda: clock)
+    recorder.attach("x", lambda: 0, announces_end=True)
+    assert [death.exit_code for death in recorder.deaths()] == [0]
+    clock = 100.0
+    with pytest.raises(WaitTimeout):
+        recorder.wait_for(source="x", timeout=0)
+    recorder.add_ending(Ending("x", "complete"))
+    with pytest.raises(EmitterDied):
+        recorder.wait_for(source="x", timeout=5)

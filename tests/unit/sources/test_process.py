@@ -217,3 +217,14 @@ def test_numbers_in_a_command_and_its_environment_are_written_out(recorder: Reco
     with ProcessSource([*python(code), 5], "x", recorder, env={"PORT": 0}) as source:
         source.wait(20)
     assert [event.human for event in recorder.events()] == ["50"]
+
+
+def test_it_says_that_it_will_announce_its_end(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that no wait gives up while there is something left to read."""
+    said: list[dict[str, object]] = []
+    monkeypatch.setattr(recorder, "attach", lambda *_, **how: said.append(how))
+    with ProcessSource(python("pass"), "x", recorder) as source:
+        source.wait(20)
+    assert said == [{"announces_end": True}]
