@@ -30,13 +30,13 @@ class _Options(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     title: str | None = None
     level: Level = "full"
-    mode: Mode = "human"
+    mode: Mode | None = None
     form: Form = "markdown"
     redactions: Redactions = Redactions()
     only: Only | None = None
     without: Only | None = None
     actions: Collection[str] | None = None
-    counted: bool = True
+    counted: bool | None = None
 
 
 class StorySnapshot:

@@ -32,7 +32,8 @@ class StorySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     folder: str = "snapshots"
     level: Level = "full"
-    mode: Mode = "human"
+    mode: Mode | None = None
+    """As the story is told, when nothing is said."""
     redactions: Redactions = Redactions()
 
     @classmethod
@@ -77,6 +78,6 @@ class StorySettings(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             folder=folder,
             level=table.get("level", "full"),
-            mode=table.get("mode", "human"),
+            mode=table.get("mode"),
             redactions=Redactions.of(redact) | Redactions.of(patterns),
         )

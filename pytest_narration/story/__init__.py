@@ -13,16 +13,15 @@ approve stories; anybody may print one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
 from ..event import Event
 from ..recorder import Evidence, Record
-from ..recorder.where import Where
 from .items import Item, Job, Lane, Line, Loop, Parallel, lines
 from .links import link, without_hidden
+from .manner import MODES, Manner, Mode, Only
 from .nodes import Intake
 from .plain import plain
 from .problems import Problem, problems_of
@@ -46,14 +45,6 @@ __all__ = [
     "lines",
 ]
 
-Mode = Literal["human", "cute", "story"]
-"""Which of an event's three sentences is said; ``human`` where it has no other."""
-
-MODES: tuple[Mode, ...] = ("human", "cute", "story")
-
-Only = Mapping[str, Any] | Callable[[Event], bool]
-"""Which events: columns and their values as for :meth:`Evidence.records`, or a function."""
-
 
 class _Told(msgspec.Struct, frozen=True):
     items: tuple[Item, ...]
@@ -65,20 +56,21 @@ class _Told(msgspec.Struct, frozen=True):
 class Story:
     """Events in canonical causal order; equal stories are equal objects.
 
-    It does not grow with what it was made of: make another one.
+    It does not grow with what it was made of: :meth:`extended` returns a longer one.
     """
 
-    __slots__ = ("_count", "_elsewhere", "_sightings", "_told")
+    __slots__ = ("_count", "_elsewhere", "_manner", "_sightings", "_told")
 
     def __init__(
         self,
         sightings: list[tuple[Event, str]],
-        told: tuple[_Told, int],
+        manner: Manner,
         elsewhere: Callable[[], Collection[str]],
     ) -> None:
         self._sightings = sightings
-        self._told, self._count = told
+        self._manner = manner
         self._elsewhere = elsewhere
+        self._told, self._count = _tell(sightings, manner, elsewhere)
 
     @classmethod
     def of(
@@ -102,35 +94,40 @@ class Story:
         :param without: events that are not told.
         :param actions: the actions that are told.
         :param counted: ``False`` tells that something repeats, and not how often.
+        :raises ConfigurationError: a value is none of the choices.
         """
-        sightings: list[tuple[Event, str]]
-        if isinstance(evidence, Evidence):
-            sightings = [(r.event, r.channel) for r in evidence.records()]
-            elsewhere = _elsewhere(evidence)
-        else:
-            sightings = [
-                (e.event, str(e.channel)) if isinstance(e, Record) else (e, "stdout")
-                for e in evidence
-            ]
-            elsewhere = frozenset[str]
-        shown = _shown(only, without, actions)
-        told = _tell(sightings, elsewhere, mode, redact, shown, counted=counted)
-        return cls(sightings, told, elsewhere)
+        manner = Manner().but(
+            mode=mode, redact=redact, only=only, without=without, actions=actions, counted=counted
+        )
+        return cls(_sightings(evidence), manner, _elsewhere(evidence))
 
     def retold(
         self,
         *,
-        mode: Mode = "human",
+        mode: Mode | None = None,
         redact: Redact | Redactions = (),
         only: Only | None = None,
         without: Only | None = None,
         actions: Collection[str] | None = None,
-        counted: bool = True,
+        counted: bool | None = None,
     ) -> Story:
-        """Tell the same events in another way; see :meth:`of`."""
-        shown = _shown(only, without, actions)
-        told = _tell(self._sightings, self._elsewhere, mode, redact, shown, counted=counted)
-        return Story(self._sightings, told, self._elsewhere)
+        """Tell the same events in another way, see :meth:`of`; what is not given stays."""
+        manner = self._manner.but(
+            mode=mode, redact=redact, only=only, without=without, actions=actions, counted=counted
+        )
+        return Story(self._sightings, manner, self._elsewhere)
+
+    def extended(self, evidence: Evidence | Iterable[Event] | Iterable[Record]) -> Story:
+        """Tell these events and more in the same way; in whatever pieces, the story is the same.
+
+        It is told from its beginning: what comes late may belong anywhere.
+        """
+        mine, more = self._elsewhere, _elsewhere(evidence)
+        return Story(
+            [*self._sightings, *_sightings(evidence)],
+            self._manner,
+            lambda: {*mine(), *more()},
+        )
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -177,56 +174,39 @@ class Story:
 
 def _tell(
     sightings: Iterable[tuple[Event, str]],
+    manner: Manner,
     elsewhere: Callable[[], Collection[str]],
-    mode: str,
-    redact: Redact | Redactions,
-    shown: Callable[[Event], bool] | None,
-    *,
-    counted: bool,
 ) -> tuple[_Told, int]:
-    intake = Intake(mode, shown)
+    shown = manner.shown
+    intake = Intake(manner.mode, shown)
     for event, channel in sightings:
         intake.add(event, channel)
     nodes = intake.nodes
     links = link(nodes, intake.by_id)
     if shown is not None:
         without_hidden(links, nodes)
-    redactions = redact if isinstance(redact, Redactions) else Redactions.of(redact)
-    teller = Teller(nodes, links, redactions, counted=counted)
+    teller = Teller(nodes, links, manner.redactions, counted=manner.counted)
     items = teller.tell()
     problems = problems_of(nodes, links, teller, elsewhere)
     count = sum(node.is_shown for node in nodes)
     return _Told(items, teller.lanes, teller.jobs(), problems), count
 
 
-def _shown(
-    only: Only | None, without: Only | None, actions: Collection[str] | None
-) -> Callable[[Event], bool] | None:
-    wanted = _test(only)
-    unwanted = _test(without)
-    if wanted is None and unwanted is None and actions is None:
-        return None
-    named = None if actions is None else frozenset(actions)
-
-    def shown(event: Event) -> bool:
-        return (
-            (named is None or event.action in named)
-            and (wanted is None or wanted(event))
-            and (unwanted is None or not unwanted(event))
-        )
-
-    return shown
+def _sightings(
+    evidence: Evidence | Iterable[Event] | Iterable[Record],
+) -> list[tuple[Event, str]]:
+    if isinstance(evidence, Evidence):
+        return [(record.event, record.channel) for record in evidence.records()]
+    return [
+        (entry.event, str(entry.channel)) if isinstance(entry, Record) else (entry, "stdout")
+        for entry in evidence
+    ]
 
 
-def _test(condition: Only | None) -> Callable[[Event], bool] | None:
-    if condition is None or not isinstance(condition, Mapping):
-        return condition
-    where = Where(dict(condition))
-    return lambda event: where.matches(Record(event, 0, 0.0))
-
-
-def _elsewhere(evidence: Evidence) -> Callable[[], Collection[str]]:
+def _elsewhere(evidence: object) -> Callable[[], Collection[str]]:
     """Return what finds the ids of events that a view leaves out, asked only when one is missed."""
+    if not isinstance(evidence, Evidence):
+        return frozenset[str]
 
     def ids() -> set[str]:
         whole = evidence._recorder

@@ -118,6 +118,24 @@ def test_new_stories_only(
     assert "Said b" in (pytester.path / STORIES[1]).read_text()
 
 
+def test_a_story_is_compared_as_it_is_told(run: Run, pytester: pytest.Pytester) -> None:
+    """What somebody left out of a story, or had said in another voice, is not put back."""
+    (pytester.path / "tests" / "test_told.py").write_text(
+        "from pytest_narration.emit import narrate\n"
+        "from pytest_narration.story import Story\n"
+        "def test_told(narration, story_snapshot):\n"
+        "    narrate('ask', 'Asked', actor='x', cute='Purr')\n"
+        "    narrate('tick', 'Ticked', actor='x')\n"
+        "    assert Story.of(narration, actions={'ask'}, mode='cute') == story_snapshot\n"
+        "    assert Story.of(narration) == story_snapshot(name='all', mode='cute')\n"
+    )
+    run("--snapshot-update", "tests/test_told.py").assert_outcomes(passed=1)
+    folder = pytester.path / "snapshots" / "test_told"
+    assert "Purr" in (folder / "test_told.md").read_text()
+    assert "tick" not in (folder / "test_told.md").read_text()
+    assert "tick" in (folder / "test_told[all].md").read_text()
+
+
 def test_git_commits_nothing_of_what_waits_for_review(
     run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,3 +147,25 @@ def test_git_commits_nothing_of_what_waits_for_review(
     )
     assert ".narration-pending" not in listed.stdout
     assert len(list((pytester.path / ".narration-pending").rglob("*.md"))) == 4
+
+
+def test_the_type_of_the_fixture_is_there_for_annotations() -> None:
+    from pytest_narration import fixtures
+    from pytest_narration.snapshot.approval import StorySnapshot
+
+    assert fixtures.StorySnapshot is StorySnapshot
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        fixtures.Nothing  # noqa: B018
+
+
+def test_annotating_other_fixtures_needs_no_syrupy() -> None:
+    script = (
+        "import sys; sys.modules['syrupy'] = None\n"
+        "from pytest_narration.fixtures import Capture, Narration\n"
+        "from pytest_narration.fixtures import StorySnapshot"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True, cwd=ROOT
+    )
+    assert 'pip install "pytest-narration[snapshots]"' in done.stderr
+    assert done.stderr.count("line 3, in <module>") == 1
