@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from ..event import COLUMNS, Event
+from ..formats.roles import role_of
 from ..recorder import Difference, Record, Where
 from .words import shown
 
@@ -78,7 +79,9 @@ def hints(records: Sequence[Record], awaited: Sequence[Where]) -> list[str]:
         for name, expected in where.conditions.items():
             root = name.partition(".")[0]
             if root not in fields and name not in fields and name not in _ORIGIN:
-                found.append(f"no event has a field `{name}`{_meant(name, fields)}")
+                found.append(
+                    f"no event has a field `{name}`{_read_as(name) or _meant(name, fields)}"
+                )
             elif isinstance(expected, str):
                 values = {v for r in records if isinstance(v := r.event.field(name), str)}
                 if values and expected not in values and name not in _ORIGIN:
@@ -89,6 +92,13 @@ def hints(records: Sequence[Record], awaited: Sequence[Where]) -> list[str]:
 
 
 _ORIGIN = ("channel", "source", "stream")
+
+
+def _read_as(name: str) -> str:
+    """Say under which name a loggers' field is kept."""
+    role = role_of(name)
+    column = role[0] if role is not None else ""
+    return f": loggers' `{name}` is read as `{column}`" if column in COLUMNS else ""
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

@@ -2,7 +2,8 @@
 
 Lines of different services come through different pipes, so arrival says little. First counts what
 a story's order rests on: the numbers of an emitter's lines within one job, causes and spans. Then
-the order of one source's own output, then the services' timestamps, and arrival last.
+the order of one source's own output, then the services' timestamps, and arrival last. A timestamp
+of whole seconds is taken to be no finer: within its second it decides nothing.
 """
 
 from __future__ import annotations
@@ -35,19 +36,26 @@ class Chronology:
 
     def precedes(self, one: Record, other: Record) -> bool:
         """Whether the first record's event happened before the other's."""
+        return self._judged(one, other)[0]
+
+    def basis(self, one: Record, other: Record) -> str:
+        """Say what the order of two records rests on."""
+        return self._judged(one, other)[1]
+
+    def _judged(self, one: Record, other: Record) -> tuple[bool, str]:
         first, second = self._positions[one.index], self._positions[other.index]
         if first == second:
-            return False
-        if second in self._from(first):
-            return True
-        if first in self._from(second):
-            return False
-        is_one_pipe = (one.source, one.channel) == (other.source, other.channel)
-        if not is_one_pipe:
-            told = [_told(record) for record in (one, other)]
-            if None not in told and told[0] != told[1]:
-                return bool(told[0] < told[1])  # type: ignore[operator]  # neither is None
-        return one.index < other.index
+            return False, "they are one event"
+        forwards, backwards = second in self._from(first), first in self._from(second)
+        if forwards or backwards:
+            return forwards, "by the numbers of the lines and the causes that they name"
+        if (one.source, one.channel) == (other.source, other.channel):
+            return one.index < other.index, "by their order in one output"
+        begun, ended = _told(one), _told(other)
+        if begun is not None and ended is not None and not _within_one_second(begun, ended):
+            times = f"{one.event.timestamp} and {other.event.timestamp}"
+            return begun < ended, f"by their timestamps, {times}"
+        return one.index < other.index, "by arrival: nothing that the services say orders them"
 
     def is_chain(self, records: Sequence[Record]) -> bool:
         """Whether each record's event happened before the next one's."""
@@ -94,6 +102,12 @@ class Chronology:
                         known.add(following)
                         left.append(following)
         return known
+
+
+def _within_one_second(one: float, other: float) -> bool:
+    """Whether two times cannot be told apart: equal, or one of them a whole second's name."""
+    is_coarse = one.is_integer() or other.is_integer()
+    return int(one) == int(other) if is_coarse else one == other
 
 
 def _told(record: Record) -> float | None:

@@ -23,7 +23,14 @@ def _id_is(expected: Expected, narration_scene: Scene) -> None:
     """Judge the id that the answer carries; ``is a UUID`` serves for fresh ones."""
     found = narration_scene.correlation_id
     if not expected.accepts(found):
-        raise StepFailed(f"expected the correlation id {expected!r}, found {found!r}")
+        sent = narration_scene.sent_with.get("X-Correlation-Id")
+        where = (
+            f"; {sent!r} was sent as X-Correlation-Id and X-Request-Id: if the service reads "
+            'another header, say so with `my requests carry the header "…" with "…"`'
+            if sent is not None and sent != found
+            else ""
+        )
+        raise StepFailed(f"expected the correlation id {expected!r}, found {found!r}{where}")
 
 
 @then("the answer carries the correlation id", example="Then the answer carries the correlation id")

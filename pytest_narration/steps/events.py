@@ -4,6 +4,10 @@ What must come is waited for, 5 seconds unless the step or ``I wait at most`` sa
 absences and exact numbers are judged, the scenario waits until no job is open and nothing arrives
 for a moment; when a source was cut off, or nothing was narrated at all, they cannot be judged and
 the step fails.
+
+Actions and fields go by the names that events have: a logger's ``order placed`` is the action
+``order_placed``, its ``requestId`` the field ``correlation_id``, its ``error_code`` ``error_kind``
+(``docs/formats.md``); a field that means nothing special keeps its name.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ..coverage.catalog import ANYONE, template_regex
@@ -189,6 +190,11 @@ class Observed:
             self.wait(missing[0], 0.0)
         came = sorted((r for found in records for r in found), key=lambda record: record.index)
         reason = "all of them came, and not as expected"
+        pairs = pairwise(zip(described, records, strict=True))
+        for (one, first), (other, second) in pairs:
+            if not any(chronology.precedes(a, b) for a in first for b in second):
+                basis = chronology.basis(first[0], second[-1])
+                reason += f":\n  {one} comes after {other}, {basis}"
         where = self.where(described[-1])
         raise StepFailed(self.told(wanted, reason, where, came, began))
 

@@ -21,6 +21,8 @@ from .tables import Table, pairs, parsed
 
 _MOST_AT_ONCE = 64
 
+_CORRELATION = ("X-Correlation-Id", "X-Request-Id")
+
 
 @given(
     "my requests carry the header {string} with {string}",
@@ -59,8 +61,12 @@ def _token(token: str, narration_scene: Scene) -> None:
     example='Given my requests carry the correlation id "checkout-7f3a"',
 )
 def _correlation(correlation_id: str, narration_scene: Scene) -> None:
-    """Send ``X-Correlation-Id`` with every following request and stream of this scenario."""
-    narration_scene.sent_with["X-Correlation-Id"] = correlation_id
+    """Send it with every following request and stream of this scenario.
+
+    As ``X-Correlation-Id`` and as ``X-Request-Id``; for a header of another name there is
+    ``my requests carry the header``.
+    """
+    narration_scene.sent_with |= dict.fromkeys(_CORRELATION, correlation_id)
 
 
 @when("I send {method} {string}", example='When I send GET "/health"')

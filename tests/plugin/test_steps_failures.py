@@ -300,3 +300,44 @@ def test_a_scenario_that_does_not_use_narration_fails_as_ever(
 
     result.assert_outcomes(failed=1)
     result.stdout.no_fnmatch_line("*- scenario -*")
+
+
+def test_an_order_that_is_another_says_what_it_rests_on(feature: pytest.Pytester, run: Run) -> None:
+    write(
+        feature,
+        """
+        Given I wait at most 50 ms
+        When the customer looks at shoes
+        And the customer buys 2 items
+        Then the event "checkout" comes before the event "look"
+        """,
+    )
+
+    result = run(*BDD)
+
+    result.stdout.fnmatch_lines(
+        [
+            "all of them came, and not as expected:",
+            '  the event "checkout" comes after the event "look", by their order in one output*',
+        ]
+    )
+
+
+def test_a_field_under_a_loggers_name_is_told_the_name_that_events_have(
+    feature: pytest.Pytester, run: Run
+) -> None:
+    write(
+        feature,
+        """
+        Given I wait at most 50 ms
+        When the customer looks at shoes
+        Then the event "look" has the fields:
+          | requestId | c-7 |
+        """,
+    )
+
+    result = run(*BDD)
+
+    result.stdout.fnmatch_lines(
+        ["no event has a field `requestId`: loggers' `requestId` is read as `correlation_id`"]
+    )

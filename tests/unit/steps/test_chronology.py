@@ -76,3 +76,27 @@ def test_a_chain_is_found_among_many_candidates() -> None:
     assert chronology.chain([[b1, b2], [a], [b1, b2]]) == [b1, a, b2]
     assert chronology.chain([[a], []]) is None
     assert chronology.chain([[b2], [a]]) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "precedes", "basis"),
+    [
+        ("10:00:00.513", "10:00:00.514", True, "by their timestamps, "),
+        ("10:00:00.514", "10:00:00.513", False, "by their timestamps, "),
+        ("10:00:00.513", "10:00:00.000", True, "by arrival"),
+        ("10:00:00.000", "10:00:00.000", True, "by arrival"),
+        ("10:00:01.000", "10:00:00.999", False, "by their timestamps, "),
+    ],
+)
+def test_a_clock_of_whole_seconds_decides_nothing_within_one(
+    one: str, other: str, precedes: bool, basis: str
+) -> None:
+    records = [
+        record(index, f"e{index}", source=f"s{index}", timestamp=f"2026-01-01T{time}Z")
+        for index, time in enumerate((one, other))
+    ]
+
+    chronology = Chronology(records)
+
+    assert chronology.precedes(*records) is precedes
+    assert chronology.basis(*records).startswith(basis)
