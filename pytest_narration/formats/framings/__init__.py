@@ -10,7 +10,14 @@ import re
 
 from .container import peel_cri, peel_docker_json, peel_journald
 from .peeled import Peeled
-from .prefix import peel_compose, peel_kubectl, peel_label, peel_timestamp
+from .prefix import (
+    peel_compose,
+    peel_kubectl,
+    peel_label,
+    peel_stern,
+    peel_timestamp,
+    peel_turbo,
+)
 from .syslog import peel_rfc3164, peel_rfc5424
 
 __all__ = ["Peeled", "peel", "without_colours"]
@@ -18,6 +25,7 @@ __all__ = ["Peeled", "peel", "without_colours"]
 _OBJECT = (peel_docker_json, peel_journald)
 _TEXT = (
     peel_cri, peel_kubectl, peel_label, peel_rfc5424, peel_rfc3164, peel_compose, peel_timestamp,
+    peel_stern, peel_turbo,
 )  # fmt: skip
 
 # ECMA-48 control sequences, and operating system commands such as hyperlinks and titles.

@@ -1,7 +1,7 @@
 """Prefixes that tools put before each line when they interleave several programs.
 
-``docker compose logs``, ``kubectl logs --prefix``, foreman and honcho, concurrently, and the
-timestamps of ``docker logs -t`` and ``kubectl logs --timestamps``.
+``docker compose logs``, ``kubectl logs --prefix``, stern, foreman and honcho, PM2, concurrently,
+turbo, and the timestamps of ``docker logs -t`` and ``kubectl logs --timestamps``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,27 @@ import re
 from ..times import rfc3339
 from .peeled import Peeled
 
-__all__ = ["peel_compose", "peel_kubectl", "peel_label", "peel_timestamp"]
+__all__ = [
+    "peel_compose",
+    "peel_kubectl",
+    "peel_label",
+    "peel_stern",
+    "peel_timestamp",
+    "peel_turbo",
+]
 
 _COMPOSE = re.compile(
-    rb"(?:\d\d:\d\d:\d\d )?([A-Za-z0-9][A-Za-z0-9_.-]{0,127}?)(?:([-_.])(\d{1,5}))?[ \t]{1,64}\| ?"
+    rb"(?:\d\d:\d\d:\d\d )?(\d{1,4}\|)?"
+    rb"([A-Za-z0-9][A-Za-z0-9_.-]{0,127}?)(?:([-_.])(\d{1,5}))?[ \t]{1,64}\| ?"
 )
 _KUBECTL = re.compile(rb"\[pod/([^/\]\s]{1,253})/([^\]\s]{1,253})\] ?")
 _LABEL = re.compile(rb"\[([A-Za-z0-9][\w.:@/-]{0,127})\] (?:([\w.-]{1,128}): )?(?=\{)")
+# A pod's name ends with a number, or with five characters that spell no word.
+_STERN = re.compile(
+    rb"([a-z0-9][a-z0-9.-]{0,240}-(?:\d{1,4}|[bcdfghjklmnpqrstvwxz2-9]{5})) "
+    rb"([a-z0-9][a-z0-9-]{0,62}) (?=\{)"
+)
+_TURBO = re.compile(rb"(?:@[\w.-]{1,100}/)?([A-Za-z][\w.-]{0,100}):([\w.-]{1,60}): (?=\{)")
 # A time before a level is the program's own, unless a relay's label follows.
 _LEVEL = (
     rb"(?! *\[?(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|TRC|DBG|INF|WRN|ERR|FTL)\b"
@@ -30,12 +44,12 @@ _TIMESTAMP = re.compile(
 
 
 def peel_compose(line: bytes) -> Peeled | None:
-    """Peel ``api-1  | …``; the service is ``api``, the instance ``api-1``."""
+    """Peel ``api-1  | …`` and PM2's ``0|api  | …``; the service is ``api``."""
     match = _COMPOSE.match(line)
     if not match:
         return None
-    service, joint, number = (part.decode() if part else "" for part in match.groups())
-    instance = f"{service}{joint}{number}"
+    index, service, joint, number = (part.decode() if part else "" for part in match.groups())
+    instance = f"{index}{service}{joint}{number}"
     return Peeled(inner=line[match.end() :], stream=instance, service=service, instance=instance)
 
 
@@ -48,6 +62,26 @@ def peel_kubectl(line: bytes) -> Peeled | None:
     return Peeled(
         inner=line[match.end() :], stream=f"{pod}/{container}", service=container, instance=pod
     )
+
+
+def peel_stern(line: bytes) -> Peeled | None:
+    """Peel stern's ``api-7d4b9-x2x api {…}``, before a JSON object only."""
+    match = _STERN.match(line)
+    if not match:
+        return None
+    pod, container = match[1].decode(), match[2].decode()
+    return Peeled(
+        inner=line[match.end() :], stream=f"{pod}/{container}", service=container, instance=pod
+    )
+
+
+def peel_turbo(line: bytes) -> Peeled | None:
+    """Peel turbo's ``@acme/api:dev: {…}``, before a JSON object only."""
+    match = _TURBO.match(line)
+    if not match or match[1].isupper():  # "ERROR:root: {…}" is Python's logging
+        return None
+    service = match[1].decode()
+    return Peeled(inner=line[match.end() :], stream=service, service=service)
 
 
 def peel_label(line: bytes) -> Peeled | None:

@@ -170,6 +170,9 @@ def test_a_record_over_several_lines_is_told_as_such() -> None:
         "2024-05-01T10:00:00.123Z ERROR something went wrong",
         "ERROR in the shop", "error: cannot find x", "info", "INFO: {}", "warning: {not json}",
         "purple order received a=b", "Information about=x",
+        'sent body {"level":"info","message":"x"}', 'got event: {"level":"info","message":"x"}',
+        'a:b: {"n":1}', 'ERROR:root: {"level":"info","message":"x"}',
+        're-sent body {"level":"info","message":"x"}',
     ],
 )  # fmt: skip
 def test_text_without_fields_stays_text(line: str) -> None:
