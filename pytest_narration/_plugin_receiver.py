@@ -92,8 +92,11 @@ def could_not_be_read(count: int) -> str:
 
 def describe(line: bytes, why: str, source: str, offset: int) -> str:
     """Return one rejected line as text: where, why, and its beginning."""
-    text = line[:_LINE_SHOWN].decode("utf-8", "backslashreplace")
-    return f"{source or 'unknown source'}, byte {offset}: {why}: {text!r}"
+    # Late: only a run with such lines needs it. A report goes to more places than a log.
+    from .emit.redaction import Redactor
+
+    text = Redactor().clean(line[: 10 * _LINE_SHOWN].decode("utf-8", "backslashreplace"))
+    return f"{source or 'unknown source'}, byte {offset}: {why}: {text[:_LINE_SHOWN]!r}"
 
 
 def _ignore(message: object) -> None:

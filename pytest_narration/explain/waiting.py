@@ -145,7 +145,7 @@ def _rejected(rejected: Sequence[Rejected]) -> Iterator[str]:
     last = f", the last {len(kept)}" if len(kept) < len(rejected) else ""
     yield f"{counted(len(rejected), 'line')} could not be read as events{last}:"
     for line in kept:
-        text = line.line[:200].decode("utf-8", "backslashreplace")
+        text = line.line[:2000].decode("utf-8", "backslashreplace")
         yield f"  {cut(f'{line.source} byte {line.offset}: {line.why}: {text}', WIDTH - 2)}"
 
 

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 import signal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..event import Event
 from ..recorder import Record
+
+if TYPE_CHECKING:
+    from ..emit.redaction import Redactor
 
 __all__ = ["WIDTH", "counted", "cut", "event_line", "exit_text", "shown", "speaker"]
 
 WIDTH = 100
 """Columns that a text may use; a terminal, a CI log and a review page all have them."""
 
+_LOOKED_AT = 8192
+"""Characters of a text of which a line is made: many more than a line shows."""
+
+
+@functools.cache
+def _redactor() -> Redactor:
+    # Late: only failures need it.
+    from ..emit.redaction import Redactor
+
+    return Redactor()
+
 
 def cut(text: str, width: int) -> str:
-    """Return one line of at most ``width`` characters, marked where it was cut."""
-    flat = " ".join(text.split())
+    """Return one line of at most ``width`` characters, marked where it was cut.
+
+    Secrets in it are replaced first: what a service printed by mistake ends in its own log, a
+    report in many more places.
+    """
+    flat = _redactor().clean(" ".join(text[:_LOOKED_AT].split()))
     return flat if len(flat) <= width else flat[: max(width - 1, 0)] + "…"
 
 

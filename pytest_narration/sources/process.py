@@ -179,7 +179,11 @@ class ProcessSource(Source):
     def _seen(self) -> str:
         code = self.returncode
         state = "it runs" if code is None else f"its exit code is {code}"
-        return f"{state}; its last lines:\n" + "\n".join(f"  {line}" for line in self.lines(5))
+        # Late: only a time-out needs it. A message goes to more places than a log.
+        from ..emit.redaction import Redactor
+
+        clean = Redactor().clean
+        return f"{state}; its last lines:\n" + "\n".join(f"  {clean(t)}" for t in self.lines(5))
 
 
 def _command(args: Sequence[str | int | os.PathLike[str]]) -> list[str]:

@@ -45,6 +45,22 @@ def test_a_test_fails_for_broken_rules_and_for_rejected_lines(
     result.stdout.fnmatch_lines_random(["PASSED *::test_good", "PASSED *::test_silent"])
 
 
+def test_the_summary_of_rejected_lines_shows_no_secret(project: pytest.Pytester, run: Run) -> None:
+    key = "ghp_" + "a1B2" * 9
+    project.makepyfile(f"""
+        from pytest_narration.wire import Rejected
+
+        def test_it(narration_recorder):
+            line = b"{"x" * 130} {key}"
+            narration_recorder.add_rejected(Rejected(line, "not JSON", "cart", 7))
+    """)
+
+    result = run()
+
+    result.stdout.fnmatch_lines(["*cart, byte 7: not JSON: *xx [[]REDACTED*"])
+    result.stdout.no_fnmatch_line("*ghp_*")
+
+
 def test_the_ini_value_does_the_same(project: pytest.Pytester, run: Run) -> None:
     project.makepyfile(_TESTS)
     project.makeini("[pytest]\npythonpath = .\nnarration_strict = true\n")

@@ -348,3 +348,31 @@ def test_the_nearest_miss_misses_the_fewest_conditions(
 
     miss = nearest(recorder.records(), [Where(conditions)])
     assert (miss.record.event.event_id if miss else None) == expected
+
+
+KEY = "ghp_" + "a1B2" * 9
+
+
+def test_no_message_spreads_a_secret(recorder: Recorder) -> None:
+    """What a service printed by mistake ends in one log; a report goes to many more places."""
+    say(
+        recorder,
+        "worker",
+        "backend",
+        "login",
+        f"Signed in with {KEY}",
+        extra={"detail": f"x {KEY}"},
+    )
+    recorder.attach("worker", lambda: 1, lambda count: [f"token {KEY}", "panic"])
+    recorder.add_ending(Ending("worker", "cut off", f"exit code 1: {KEY}"))
+    recorder.add_rejected(Rejected(f"using {KEY}".encode(), "not JSON", "worker", 0))
+    message = told(recorder, event(service="worker", action="login", detail="y"))
+    for text in (message, timeline(recorder)):
+        assert "Signed in with [REDACTED]" in text
+        assert KEY[:20] not in text
+
+
+def test_a_secret_that_is_cut_is_no_longer_there_either(recorder: Recorder) -> None:
+    """It must be gone before the text is cut, or half of it would stay."""
+    say(recorder, "worker", "backend", "login", "x" * 40 + f" {KEY}")
+    assert "ghp_" not in timeline(recorder, width=100)
