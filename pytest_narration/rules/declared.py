@@ -10,6 +10,9 @@ from .evidence import PointLike
 
 __all__ = ["Declared"]
 
+_ANYONE = "*"
+"""Any actor or action, as a catalog writes it."""
+
 
 class Declared:
     """The points of a catalog, looked up by the events that they are.
@@ -37,15 +40,23 @@ class Declared:
         return bool(matching) and all("sse" in point.channels for point in matching)
 
     def _matching(self, event: Event) -> list[PointLike]:
-        points = self._points.get((event.service, event.actor, event.action), ())
-        return [point for point in points if _is_said_by(event, point)]
+        return [
+            point
+            for actor in (event.actor, _ANYONE)
+            for action in (event.action, _ANYONE)
+            for point in self._points.get((event.service, actor, action), ())
+            if _is_said_by(event, point)
+        ]
 
 
 def _is_said_by(event: Event, point: PointLike) -> bool:
-    if event.template is not None and point.human:
+    # A template that is the text was filled in by the caller before, and is matched as text.
+    if event.template not in (None, event.human) and point.human:
         return event.template == point.human
     pattern = getattr(point, "pattern", None)
     if pattern is not None:
         return re.fullmatch(pattern, event.human) is not None
-    literal = [re.escape(part) for part in re.split(r"\{[^{}]*\}", point.human)]
-    return re.fullmatch(".*".join(literal), event.human, re.DOTALL) is not None
+    first, *rest = (re.escape(part) for part in re.split(r"\{[^{}]*\}", point.human))
+    # Each literal is taken where it comes first, so that the time is linear in the text.
+    tail = "".join(f"(?>.*?{literal})" for literal in rest[:-1]) + (f".*{rest[-1]}" if rest else "")
+    return re.fullmatch(first + tail, event.human, re.DOTALL) is not None
