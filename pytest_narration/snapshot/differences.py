@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
 
 from .reading import Reading, SaidRow, is_story, read
 from .text import cut, tidy
@@ -28,7 +30,8 @@ def differences(approved: str, received: str, *, most: int = _MOST_WORDS) -> lis
     old, new = read(approved), read(received)
     if old.level != new.level:
         return [f"the level is {new.level}; approved was {old.level}: approve it again"]
-    found = list(dict.fromkeys(_in_rows(old.rows, new.rows)))
+    old, found = _under_new_names(old, new)
+    found += dict.fromkeys(_in_rows(old.rows, new.rows))
     found += _in_lists(old, new)
     if not found and old.table != new.table:
         found.append("what runs concurrently or repeats changed, and nothing else")
@@ -57,34 +60,103 @@ def short_diff(approved: str, received: str, *, most: int = _MOST_DIFF) -> list[
     return [*diff[:most], f"… {left} more lines of diff"] if left > 0 else diff
 
 
+def _under_new_names(old: Reading, new: Reading) -> tuple[Reading, list[str]]:
+    """Say once that a service has another name, and return what was approved with it."""
+    before, after = (_lanes(reading.rows) for reading in (old, new))
+    names: dict[str, str] = {}
+    for lane in before.keys() - after.keys():
+        heirs = [n for n in after.keys() - before.keys() if after[n] == before[lane]]
+        if len(heirs) == 1 and heirs[0] not in names.values():
+            names[lane] = heirs[0]
+
+    def renamed(text: str) -> str:
+        for lane, name in names.items():
+            text = text.replace(f"job:{lane}#", f"job:{name}#")
+        return text
+
+    rows = [
+        msgspec.structs.replace(
+            row, lane=names.get(row.lane, row.lane), said=renamed(row.said), job=renamed(row.job)
+        )
+        for row in old.rows
+    ]
+    told = sorted(f"{tidy(name)} is what was {tidy(lane)}" for lane, name in names.items())
+    changed = {"rows": tuple(rows), "jobs": tuple(map(renamed, old.jobs))}
+    return msgspec.structs.replace(old, **changed), told
+
+
+def _lanes(rows: Sequence[SaidRow]) -> dict[str, list[tuple[str, str]]]:
+    """Return what each lane does: ``{lane: [(actor, action), ...]}``."""
+    lanes: dict[str, list[tuple[str, str]]] = {}
+    for row in rows:
+        lanes.setdefault(row.lane, []).append((row.actor, row.action))
+    return lanes
+
+
 def _in_rows(old: Sequence[SaidRow], new: Sequence[SaidRow]) -> Iterator[str]:
-    gone: list[int] = []
-    come: list[int] = []
-    same: list[tuple[int, int]] = []
     matcher = difflib.SequenceMatcher(
         None, [row.point for row in old], [row.point for row in new], autojunk=False
     )
+    same: list[tuple[int, int]] = []
+    places: list[tuple[range, range]] = []
     for kind, a, b, c, d in matcher.get_opcodes():
         if kind == "equal":
             same += zip(range(a, b), range(c, d), strict=True)
         else:
-            gone += range(a, b)
-            come += range(c, d)
-    moved: list[tuple[int, int]] = []
-    for a in list(gone):
-        to = next((c for c in come if _is_same(old[a], new[c])), None)
-        if to is not None:
-            moved.append((a, to))
+            places.append((range(a, b), range(c, d)))
+    gone = [a for there, _ in places for a in there]
+    come = [c for _, here in places for c in here]
+    moved = _paired(gone, come, lambda a, c: _is_same(old[a], new[c]))
+    renamed: list[tuple[int, int]] = []
+    for there, here in places:
+        left = [a for a in there if a in gone], [c for c in here if c in come]
+        found = _paired(*left, lambda a, c: _is_renamed(old[a], new[c]))
+        for a, c in found:
             gone.remove(a)
-            come.remove(to)
+            come.remove(c)
+        renamed += found
     for a in gone:
         yield f"{_who(old[a])} is missing {_where(old, a, gone)}"
     for c in come:
         yield f"{_who(new[c])} is new {_where(new, c, come)}"
     for a, c in moved:
         yield f"{_who(new[c])} moved: it is {_after(new, c)}; approved was {_after(old, a)}"
-    for a, c in (*same, *moved):
+    for a, c in renamed:
+        yield _renamed(old[a], new[c])
+    for a, c in (*same, *moved, *renamed):
         yield from _changed(old[a], new[c])
+
+
+def _paired(
+    gone: list[int], come: list[int], belongs: Callable[[int, int], bool]
+) -> list[tuple[int, int]]:
+    """Take out of both lists what belongs together."""
+    pairs: list[tuple[int, int]] = []
+    for a in list(gone):
+        c = next((c for c in come if belongs(a, c)), None)
+        if c is not None:
+            pairs.append((a, c))
+            gone.remove(a)
+            come.remove(c)
+    return pairs
+
+
+def _is_renamed(one: SaidRow, other: SaidRow) -> bool:
+    """Whether a row in the place of another is the same under another name."""
+    if one.action == other.action and one.lane == other.lane:
+        return True
+    if not one.said or one.said != other.said:
+        return False
+    return one.lane == other.lane or one.action == other.action
+
+
+def _renamed(old: SaidRow, new: SaidRow) -> str:
+    if old.lane != new.lane:
+        return f"{_who(new)} was approved as {_who(old)}"
+    if old.action != new.action:
+        return f"{_who(new)} is what was `{old.action}`"
+    actors = [tidy(row.actor) or "nobody" for row in (new, old)]
+    return f"{_who(new)} is by {actors[0]}; approved was {actors[1]}"
 
 
 def _is_same(one: SaidRow, other: SaidRow) -> bool:

@@ -51,6 +51,34 @@ def test_a_moved_line_is_said_once() -> None:
     )
 
 
+def test_a_line_with_another_name_in_its_place_is_renamed() -> None:
+    received = text(*STEPS[:2], "reset", *STEPS[3:], reset={"words": "Did cache_reset"})
+    assert differences(APPROVED, received) == ["worker: `reset` is what was `cache_reset`"]
+    received = APPROVED.replace("worker `tokenize`", "tokenizer `tokenize`")
+    assert differences(APPROVED, received) == [
+        "worker: `tokenize` is by tokenizer; approved was worker"
+    ]
+    received = APPROVED.replace("| worker | worker `tokenize`", "| pool | worker `tokenize`")
+    assert differences(APPROVED, received) == [
+        "pool: `tokenize` was approved as worker: `tokenize`"
+    ]
+
+
+def test_a_service_with_another_name_is_said_once() -> None:
+    received = APPROVED.replace("| worker |", "| engine |").replace("job:worker#", "job:engine#")
+    assert differences(APPROVED, received) == ["engine is what was worker"]
+    assert differences(APPROVED, received.replace("Did tokenize", "Cut")) == [
+        "engine is what was worker",
+        "engine: `tokenize` says “Cut”; approved was “Did tokenize”",
+    ]
+
+
+def test_two_lines_that_changed_places_are_said_once() -> None:
+    received = text(*STEPS[:3], "complete", "token_generate")
+    assert len(differences(APPROVED, received)) == 1
+    assert "moved" in differences(APPROVED, received)[0]
+
+
 def test_changed_words_counts_levels_channels_and_jobs() -> None:
     received = text(
         *STEPS[:4], *STEPS[3:],
