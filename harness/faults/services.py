@@ -25,7 +25,7 @@ from ..launch.docker_machine import published_port
 __all__ = ["FullDisk", "FullDiskContainer", "LoneWorker"]
 
 _ROOT = Path(__file__).resolve().parents[2]
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 _PAUSE = 0.05
 
 
