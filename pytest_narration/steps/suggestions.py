@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["stub", "suggestion", "undefined"]
 
-_NEAR = 0.6
+_NEAR = 0.45
 _SHOWN = 3
 _SLOT = "\0"
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}|\(\?P<\w+>[^()]*\)")
@@ -26,6 +26,11 @@ _GIVEN = re.compile(
     rf"{STRING}|{PARAMETERS['regex'].regexp}|{PARAMETERS['duration'].regexp}"
     rf"|(?<![\w.]){PARAMETERS['number'].regexp}"
 )
+
+_EVENT = re.compile(PARAMETERS["event"].regexp)
+_COMMON = frozenset({"and", "are", "for", "has", "have", "the", "that", "then", "this", "with"})
+_SAME = {"response": "answer", "reply": "answer", "logged": "seen", "happens": "comes"}
+_STEM = 5
 
 
 def undefined(
@@ -57,8 +62,7 @@ def suggestion(text: str, parsers: Iterable[StepParser]) -> list[str]:
             # Of phrases with as many mistakes the one that says most in its own words is meant.
             nearly.append((len(mistakes), -len(_bare(parser.text)), parser, mistakes))
             continue
-        likeness = SequenceMatcher(None, _masked(text), _bare(parser.name)).ratio()
-        if likeness >= _NEAR:
+        if (likeness := _likeness(text, parser)) >= _NEAR:
             ranked[_shown(parser)] = likeness
     if nearly:
         *_, phrase, mistakes = min(nearly, key=lambda entry: entry[:2])
@@ -103,8 +107,25 @@ def _shown(parser: StepParser) -> str:
     return f"  {parser.name}"
 
 
+def _likeness(text: str, parser: StepParser) -> float:
+    """Return from 0 to 1 how near a text is, by its letters and by words of the explanation."""
+    letters = SequenceMatcher(None, _masked(text), _bare(parser.name)).ratio()
+    told = parser.name
+    if isinstance(parser, Phrase):
+        told = f"{parser.text} {parser.about} {parser.example}"
+    said = _words(_GIVEN.sub(" ", text))
+    words = len(said & _words(told)) / max(len(said), 1)
+    return (letters + words) / 2
+
+
+def _words(text: str) -> set[str]:
+    """Return the words that mean something, by how they begin."""
+    found = set(re.findall(r"[a-z]{3,}", text.lower())) - _COMMON
+    return {_SAME.get(word, word)[:_STEM] for word in found}
+
+
 def _masked(text: str) -> str:
-    return _GIVEN.sub(_SLOT, text).lower()
+    return _GIVEN.sub(_SLOT, _EVENT.sub(_SLOT, text)).lower()
 
 
 def _bare(phrase: str) -> str:
