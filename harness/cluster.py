@@ -31,7 +31,7 @@ MACHINES_VARIABLE = "NARRATION_MACHINES"
 """The machines that containers are spread over, whose engines are one swarm."""
 
 _START_SECONDS = 120.0
-_CALL_SECONDS = 10.0
+_CALL_SECONDS = 30.0
 _SHOWN_LINES = 15
 _PASSED_ON = frozenset({"NARRATION_LEVEL"})
 """Variables of this process that services in containers see as well."""

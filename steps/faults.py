@@ -7,7 +7,7 @@ from pytest_bdd import parsers, then, when
 
 from .scene import SERVICES, Scene
 
-_CALL_SECONDS = 10.0
+_CALL_SECONDS = 30.0
 _JOB = {"prompt": "Who goes there?", "max_tokens": 1}
 
 

@@ -25,7 +25,7 @@ from harness.faults import (
     swap_frames,
 )
 
-from .scene import Scene
+from .scene import STREAM_SECONDS, Scene
 
 _WORKER = "worker-gpu0-r1"
 _LOST = ("X-Correlation-Id", "X-Request-Id")
@@ -61,7 +61,7 @@ def _drops_id(scene: Scene, having: Break, service: str) -> None:
 
 @then(parsers.parse('the check of "{rule}" names "{caller}" and "{service}"'))
 def _names(scene: Scene, rule: str, caller: str, service: str) -> None:
-    scene.narration.settle(timeout=30.0)
+    scene.narration.settle(timeout=STREAM_SECONDS)
     (verdict,) = scene.narration.check([rule])
     assert verdict.outcome == "broken"
     assert f"{caller} and {service}" in " ".join(v.hop for v in verdict.violations)

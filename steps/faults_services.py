@@ -15,7 +15,6 @@ from pytest_narration.sse import Decoder
 
 from .scene import STREAM_SECONDS, Scene
 
-_SECONDS = 60.0
 _FROZEN_SECONDS = 0.5
 
 
@@ -28,15 +27,14 @@ def crash() -> list[float]:
 @when("the worker crashes after the job's first token")
 def _worker_crashes(scene: Scene, crash: list[float]) -> None:
     scene.stream.wait_frame("token", STREAM_SECONDS)
-    worker = scene.cluster.worker()
+    scene.cluster.worker().kill()
     crash.append(time.monotonic())
-    worker.kill()
 
 
 @then(parsers.parse('the pool manager narrates "{point_id}" within {seconds:g} s of the crash'))
 def _within(scene: Scene, point_id: str, seconds: float, crash: list[float]) -> None:
     scene.wait_for_point(point_id)
-    noticed = [r.at for r in scene.sightings(point_id) if r.at >= crash[-1]]
+    noticed = [r.at for r in scene.sightings(point_id) if r.index >= scene.narration.start]
     assert noticed[0] - crash[-1] <= seconds
 
 
@@ -60,7 +58,7 @@ def _pool_manager_crashes(scene: Scene) -> None:
 @then("the restarted pool manager serves again")
 def _pool_manager_serves(scene: Scene) -> None:
     since = scene.narration.mark()
-    scene.cluster.pool_managers[0].restart(_SECONDS)
+    scene.cluster.pool_managers[0].restart(STREAM_SECONDS)
     scene.cluster.wait_ready(since=since)
 
 
@@ -72,7 +70,7 @@ def _orchestrator_crashes(scene: Scene) -> None:
 
 @then("the client sees its stream break")
 def _breaks(scene: Scene) -> None:
-    ending = scene.stream.wait(_SECONDS)
+    ending = scene.stream.wait(STREAM_SECONDS)
     assert ending.outcome != "complete", ending
     assert "done" not in [frame.type for frame in scene.stream.frames]
 
@@ -80,8 +78,8 @@ def _breaks(scene: Scene) -> None:
 @then("the node returns to the restarted orchestrator")
 def _node_returns(scene: Scene) -> None:
     since = scene.narration.mark()
-    scene.cluster.orchestrator.restart(_SECONDS)
-    scene.narration.wait_for(action="node_ready", since=since, timeout=_SECONDS)
+    scene.cluster.orchestrator.restart(STREAM_SECONDS)
+    scene.narration.wait_for(action="node_ready", since=since, timeout=STREAM_SECONDS)
 
 
 @pytest.fixture
@@ -108,7 +106,7 @@ def _streams(scene: Scene, full_disk: LoneWorker) -> None:
             "Authorization": f"Bearer {scene.cluster.token}",
             "Accept": "text/event-stream",
         },
-        timeout=_SECONDS,
+        timeout=STREAM_SECONDS,
         trust_env=False,
     ) as answer:
         frames = [frame for piece in answer.iter_bytes() for frame in decoder.feed(piece)]
@@ -120,5 +118,5 @@ def _streams(scene: Scene, full_disk: LoneWorker) -> None:
 
 @then(parsers.parse('the narration keeps "{first}", "{second}" and "{third}"'))
 def _keeps(scene: Scene, first: str, second: str, third: str) -> None:
-    scene.narration.settle(timeout=_SECONDS)
+    scene.narration.settle(timeout=STREAM_SECONDS)
     scene.narration.assert_holds([first, second, third])

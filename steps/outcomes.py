@@ -26,7 +26,7 @@ def _correlation_is_fresh(scene: Scene) -> None:
 
 @then("every event of the request carries its correlation id")
 def _every_event(scene: Scene) -> None:
-    scene.narration.settle()
+    scene.narration.settle(timeout=STREAM_SECONDS)
     # Judged along the links between jobs: an event that lost its id is found by its job.
     scene.narration.assert_holds(["correlation-present", "correlation-same"])
     request = scene.narration.for_correlation(scene.job.correlation_id)
@@ -36,7 +36,7 @@ def _every_event(scene: Scene) -> None:
 @then(parsers.parse('the request is narrated by "{first}", "{second}" and "{third}"'))
 def _narrated_by(scene: Scene, first: str, second: str, third: str) -> None:
     for service in (first, second, third):
-        scene.narration.wait_for(service=service, correlation_id=scene.job.correlation_id)
+        scene.wait_for(service=service, correlation_id=scene.job.correlation_id)
 
 
 @then("the response carries the correlation id")
@@ -50,13 +50,13 @@ def _response_carries(scene: Scene) -> None:
 
 @then("the narration holds every rule")
 def _holds(scene: Scene) -> None:
-    scene.narration.settle(timeout=30.0)
+    scene.narration.settle(timeout=STREAM_SECONDS)
     scene.narration.assert_holds()
 
 
 @then(parsers.parse('the orchestrator narrates at "{level}" that it replaced the correlation id'))
 def _replaced(scene: Scene, level: str) -> None:
-    scene.narration.wait_for(service="orchestrator", action="correlation_id_replaced", level=level)
+    scene.wait_for(service="orchestrator", action="correlation_id_replaced", level=level)
 
 
 @then(parsers.parse('the answer is {status:d} with error code "{code}"'))
@@ -75,7 +75,7 @@ def _mentions(scene: Scene, mention: str) -> None:
 def _refusal(scene: Scene, level: str) -> None:
     assert scene.response is not None
     assert scene.response.headers["X-Correlation-Id"] == BAD_REQUEST
-    scene.narration.wait_for(service="orchestrator", level=level, correlation_id=BAD_REQUEST)
+    scene.wait_for(service="orchestrator", level=level, correlation_id=BAD_REQUEST)
 
 
 @then("the job's stream is read to its end")
@@ -86,12 +86,12 @@ def _read(scene: Scene) -> None:
 
 @then(parsers.parse('the orchestrator narrates the rejection under "{correlation_id}"'))
 def _rejection(scene: Scene, correlation_id: str) -> None:
-    scene.narration.wait_for(service="orchestrator", level="warn", correlation_id=correlation_id)
+    scene.wait_for(service="orchestrator", level="warn", correlation_id=correlation_id)
 
 
 @then(parsers.parse('"{first}", "{second}" and "{third}" each have a job id of their own'))
 def _own_jobs(scene: Scene, first: str, second: str, third: str) -> None:
-    scene.narration.settle()
+    scene.narration.settle(timeout=STREAM_SECONDS)
     scene.narration.assert_holds(["correlation-same", "job-own", "job-linked"])
     jobs = [scene.job_of(service) for service in (first, second, third)]
     assert len(set(jobs)) == 3, f"shared job ids: {jobs}"
@@ -137,7 +137,7 @@ def _these(scene: Scene, datatable: list[list[str]]) -> None:
 
 
 def _seen(scene: Scene, point_id: str, times: int) -> None:
-    scene.narration.settle()
+    scene.narration.settle(timeout=STREAM_SECONDS)
     scene.narration.assert_holds(["correlation-same", "channel-split", "provenance"])
     request = {"correlation_id": scene.job.correlation_id}
     on_stdout = scene.sightings(point_id, channel="stdout", **request)
@@ -150,7 +150,7 @@ def _seen(scene: Scene, point_id: str, times: int) -> None:
 
 @then(parsers.parse('the job\'s stream ends with the error "{code}"'))
 def _ends_with(scene: Scene, code: str) -> None:
-    scene.stream.wait_done()
+    scene.stream.wait_done(STREAM_SECONDS)
     assert scene.error_code() == code
 
 
@@ -164,21 +164,21 @@ def _each_ends_with(scene: Scene, code: str) -> None:
 
 @then("the job's stream ends with an error")
 def _ends_with_some_error(scene: Scene) -> None:
-    scene.stream.wait_done()
+    scene.stream.wait_done(STREAM_SECONDS)
     assert scene.error_code()
     assert [frame.type for frame in scene.stream.frames][-2:] == ["error", "done"]
 
 
 @then("the provisioner restarts the worker")
 def _restarts(scene: Scene) -> None:
-    scene.narration.wait_for(service="pool-manager", action="worker_ready", timeout=30.0)
+    scene.wait_for(service="pool-manager", action="worker_ready")
 
 
 @then("a job that the client submits afterwards completes")
 def _completes(scene: Scene) -> None:
     scene.submit()
     stream = scene.open_stream()
-    stream.wait_done(60.0)
+    stream.wait_done(STREAM_SECONDS)
     assert [frame.type for frame in stream.frames][-2:] == ["end", "done"]
 
 
@@ -201,7 +201,7 @@ def _complete(scene: Scene) -> None:
 @then("no printed line is lost")
 def _no_line_lost(scene: Scene) -> None:
     """Each instance numbers its lines; since the session began, every number is there once."""
-    scene.narration.settle(timeout=30.0)
+    scene.narration.settle(timeout=STREAM_SECONDS)
     numbers: dict[str, list[int]] = {}
     for record in scene.narration.recorder.records(channel="stdout"):
         event = record.event

@@ -13,6 +13,7 @@ import httpx
 from harness.cluster import Cluster, Job
 from harness.launch.local import LocalService
 from pytest_narration.coverage.catalog import Point
+from pytest_narration.event import Event
 from pytest_narration.recorder import Record
 from pytest_narration.sources import SseSource
 
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["POOL_MANAGER", "SERVICES", "STREAM_SECONDS", "Scene", "within"]
 
 SERVICES = ("orchestrator", "pool-manager", "worker")
-STREAM_SECONDS = 60.0
-_POINT_SECONDS = 60.0
-"""A worker that starts imports torch, which a busy machine may take half a minute for."""
+STREAM_SECONDS = 120.0
+"""Time-out of waits: a worker that starts imports torch, for which a busy machine takes long."""
 POOL_MANAGER = "pool-manager-node-0"
 """The source that carries the only node's output, its worker's included."""
 
@@ -81,7 +81,8 @@ class Scene:
                 e.service == service
                 and e.job_id is not None
                 and e.correlation_id == self.job.correlation_id
-            )
+            ),
+            timeout=STREAM_SECONDS,
         )
         assert match.event.job_id is not None
         return match.event.job_id
@@ -109,9 +110,13 @@ class Scene:
             actor=point.actor,
             action=point.action,
             template=point.human,
-            timeout=_POINT_SECONDS,
+            timeout=STREAM_SECONDS,
             **where,
         )
+
+    def wait_for(self, **where: Any) -> Event:
+        """Wait until such an event is seen in this scenario, and return it."""
+        return self.narration.wait_for(timeout=STREAM_SECONDS, **where).event
 
     def worker_url(self) -> str:
         """Return where this process reaches the cluster's worker."""

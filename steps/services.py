@@ -19,7 +19,7 @@ from pytest_narration.recorder import Recorder
 
 from .scene import Scene
 
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 _MODULES = {"an orchestrator": "orchestrator", "a pool manager": "pool_manager"}
 
 StartService = Callable[..., LocalService]
