@@ -83,9 +83,12 @@ class Collector:
     def _note(
         self, signature: Signature, channel: str, event: Event, source: str, context: str
     ) -> None:
-        human = _clean()(event.human[:_HUMAN_READ])[:_HUMAN_KEPT]
-        evidence = Evidence(event.timestamp or "", event.event_id or "", human, source, context)
+        timestamp, event_id = event.timestamp or "", event.event_id or ""
         known = self._evidence.get((signature, channel))
+        if known is not None and (known.timestamp, known.event_id) < (timestamp, event_id):
+            return
+        human = _clean()(event.human[:_HUMAN_READ])[:_HUMAN_KEPT]
+        evidence = Evidence(timestamp, event_id, human, source, context)
         if known is None or evidence < known:
             self._evidence[signature, channel] = evidence
             self._data.evidence[signature, channel] = evidence
