@@ -378,6 +378,9 @@ PIECES = [
     b'{"event_name":1,"occurred_at":{},"actor":7}\n', b'{"@t":1,"@mt":{}}\n', b"\xff\xfe", b"\0",
     b'{"record":{"message":1,"level":2,"time":3,"extra":4},"text":5}\n', b"a=1 level= b\n",
     b'{"fields":{},"target":{},"level":"x"}\n', b'{"short_message":0,"host":{},"level":1e300}\n',
+    b"2024-05-01T10:00:00.1Z\tINFO\t", b"2024-05-01 10:00:00 [info     ] ", b"INFO r{a=1}:x: ",
+    b'info: x {"a":1}\n', b" ERROR a='", b"9.9e+09\t", b"main.f()\n", b"0|a | ", b"a-0 b {",
+    b"a:b: {",
     b'{"level":true,"message":{"a":[]},"timestamp":-1e18,"service":{"name":{}}}\n', b'"', b"}",
 ]  # fmt: skip
 streams = st.lists(st.sampled_from(PIECES) | st.binary(max_size=8), max_size=30).map(b"".join)
@@ -405,6 +408,7 @@ def test_any_bytes_in_any_chunking_give_the_same_and_lose_nothing(data: bytes, s
     many = [d for i in range(0, len(data), size) for d in pieces.feed(data[i : i + size])]
     many += pieces.finish()
     assert many == once
+    assert not any(item.why.startswith("the reader failed") for item in rejected(once))
     lines = data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
     assert len(once) >= lines
 
