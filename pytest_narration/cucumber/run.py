@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from gherkin.ast_builder import AstBuilder
+from gherkin.errors import CompositeParserException
 from gherkin.parser import Parser
 from gherkin.pickles.compiler import Compiler
 from gherkin.stream.id_generator import IdGenerator
 
+from ..errors import ConfigurationError
 from .attempt import Attempt
 
 __all__ = ["Feature", "Pickled", "Run"]
@@ -39,7 +41,11 @@ class Feature:
 
 @dataclass
 class Run:
-    """All attempts of a run, in an order that does not depend on who ran what when."""
+    """All attempts of a run, in an order that does not depend on who ran what when.
+
+    :raises OSError: a feature file is gone.
+    :raises ConfigurationError: it is no longer the one that ran.
+    """
 
     attempts: list[Attempt]
     started: float
@@ -59,16 +65,25 @@ class Run:
     def _feature(self, uri: str, ran: list[Attempt]) -> Feature:
         # Line ends as pytest-bdd reads them.
         text = Path(ran[0].path).read_text(encoding="utf-8", errors="replace")
-        document: Any = Parser(AstBuilder(self.new_id)).parse(text)
+        try:
+            document: Any = Parser(AstBuilder(self.new_id)).parse(text)
+        except CompositeParserException as error:
+            raise _changed(uri) from error
         document = {**document, "uri": uri}
         pickles: Any = Compiler(self.new_id).compile(document)
         places = dict(_places(document, pickles))
         pickled: dict[str, Pickled] = {}
         for attempt in ran:
-            pickle = places[attempt.line, attempt.row]
+            pickle = places.get((attempt.line, attempt.row))
+            if pickle is None or len(pickle["steps"]) != len(attempt.steps):
+                raise _changed(uri)
             found = pickled.setdefault(pickle["id"], Pickled(pickle, {}))
             found.tests.setdefault(attempt.nodeid, []).append(attempt)
         return Feature(uri, text, document, list(pickled.values()))
+
+
+def _changed(uri: str) -> ConfigurationError:
+    return ConfigurationError(f"{uri} changed while its scenarios ran: run them again")
 
 
 def _order(attempt: Attempt) -> tuple[object, ...]:

@@ -94,6 +94,14 @@ def test_a_run_without_scenarios_is_a_report_too() -> None:
     assert '"testRunFinished"' in last
 
 
+@pytest.mark.parametrize("text", ["Feature: Tides\n", "no Gherkin at all\n"])
+def test_a_feature_that_changed_during_the_run_is_told(path: Path, text: str) -> None:
+    path.write_text(text, "utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"tides\.feature changed while its scenarios ran"):
+        run(attempt(path, 2, 3.0))
+
+
 def test_a_type_has_a_default_file() -> None:
     assert parse("json") == ("json", Path("narration-cucumber.json"))
     assert parse("messages:out/x") == ("messages", Path("out/x"))
