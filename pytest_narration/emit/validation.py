@@ -1,15 +1,17 @@
 """``NARRATION_VALIDATE`` -> what judges each event by its contract, at the call that narrates it.
 
-``strict``, for CI, raises :class:`~pytest_narration.errors.ContractBroken` in the caller, after
-the line was written: the evidence stays. ``warn`` narrates ``contract_broken`` once for each call
-site and kind of breach. ``off``, the default, never imports this module.
+Both modes narrate ``contract_broken`` once for each call site and kind of breach: ``warn`` at
+warn, ``strict``, for CI, at error. ``strict`` then raises
+:class:`~pytest_narration.errors.ContractBroken` in the caller; the lines were written, so the
+evidence stays, also where a framework swallows the exception. ``off``, the default, never imports
+this module.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -44,40 +46,35 @@ def checks(mode: str) -> tuple[Subscriber, ...]:
         return ()
     from ..contracts import find
 
-    contracts = find()
-    return ((_Strict if mode == "strict" else _Warn)(contracts),)
+    return (_Check(find(), is_strict=mode == "strict"),)
 
 
 class _Check:
-    def __init__(self, contracts: Contracts) -> None:
+    """Judges lines; one for each process.
+
+    :param is_strict: raise in the caller.
+    """
+
+    def __init__(self, contracts: Contracts, *, is_strict: bool) -> None:
         self._contracts = contracts
+        self._is_strict = is_strict
+        self._told: set[tuple[str, ...]] = set()
 
     def __call__(self, line: bytes, context: Context | None) -> None:
         fields = _decode(line)
         if fields.get("action") == BREACH:
             return
         problems = self._contracts.problems(fields)
-        if problems:
-            self._tell(fields, problems, _call_site())
+        if not problems:
+            return
+        where = _call_site()
+        self._narrate(fields.get("action"), where, problems)
+        if self._is_strict:
+            told = "".join(f"\n  {problem}" for problem in problems)
+            name = fields.get("action")
+            raise ContractBroken(f"{where} narrated {name!r} outside of its contract:{told}")
 
-    def _tell(self, fields: dict[str, Any], problems: list[Problem], where: str) -> None:
-        raise NotImplementedError
-
-
-class _Strict(_Check):
-    def _tell(self, fields: dict[str, Any], problems: list[Problem], where: str) -> None:
-        told = "".join(f"\n  {problem}" for problem in problems)
-        raise ContractBroken(
-            f"{where} narrated {fields.get('action')!r} outside of its contract:{told}"
-        )
-
-
-class _Warn(_Check):
-    def __init__(self, contracts: Contracts) -> None:
-        super().__init__(contracts)
-        self._told: set[tuple[str, ...]] = set()
-
-    def _tell(self, fields: dict[str, Any], problems: list[Problem], where: str) -> None:
+    def _narrate(self, action: object, where: str, problems: list[Problem]) -> None:
         from .process import narrate
 
         kind = (where, *(f"{problem.path} {problem.rule}" for problem in problems))
@@ -88,11 +85,11 @@ class _Warn(_Check):
         self._told.add(kind)
         narrate(
             "contract_broken",
-            "{broken_action} at {where} breaks its contract: {problem}",
+            "{where}: {broken_action} breaks its contract: {problem}",
             actor="narrator",
-            level="warn",
+            level="error" if self._is_strict else "warn",
             sse=False,
-            broken_action=fields.get("action"),
+            broken_action=action,
             where=where,
             problem=str(problems[0]),
             problems=len(problems),

@@ -55,7 +55,9 @@ def test_strict_raises_in_the_caller_with_file_line_path_and_rule(tmp_path: Path
     )
     assert 'narrate("search_executed", "Searched"' in stderr, "the traceback leads to the call"
     assert "abcdefghijklmnop" not in stderr
-    assert [event["action"] for event in events] == ["start", "search_executed"], "evidence stays"
+    assert [event["action"] for event in events] == ["start", "search_executed", "contract_broken"]
+    assert events[2]["human"].startswith("shop.py:10: search_executed breaks its contract: query")
+    assert events[2]["level"] == "error"
 
 
 def test_strict_lets_every_listener_hear_the_event_first(tmp_path: Path) -> None:
@@ -73,7 +75,7 @@ except AssertionError as error:
 """
     _, stderr, code = _run(tmp_path, "strict", source)
     assert code == 0, stderr
-    assert stderr.splitlines()[0] == "ContractBroken 1"
+    assert stderr.splitlines()[0] == "ContractBroken 2"
 
 
 def test_warn_narrates_each_kind_of_breach_once(tmp_path: Path) -> None:
