@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ..errors import ConfigurationError
 from ..event import Event
 from .facts import Facts
 from .readings import Reading, kind, readings
@@ -82,6 +83,11 @@ class _Kinds:
     """Which actions start or end which work; few actions, so each is looked at once."""
 
     def __init__(self, pairs: Sequence[Sequence[str]]) -> None:
+        if any(isinstance(pair, str) or len(pair) < 2 for pair in pairs):
+            raise ConfigurationError(
+                "option 'pairs' of rule 'terminated' must be a list of [start, end, …] actions, "
+                f'such as [["order_opened", "order_closed"]], not {pairs!r}'
+            )
         self._known: dict[str, tuple[bool, str | None]] = {}
         for start, *ends in pairs:
             self._known[start] = (True, start)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_narration.errors import ConfigurationError
 from pytest_narration.event import Event
 from pytest_narration.recorder import Ending
 from tests.unit.rules.story_builder import (
@@ -445,3 +446,10 @@ def _stream(kinds: str, *, ended: bool = True, owner: str = "orchestrator") -> S
         made.ending("client-1")
     assert all(isinstance(frame, SeenFrame) for frame in made.frames())
     return made
+
+
+@pytest.mark.parametrize("pairs", [["opened", "closed"], [["opened"]], [[]]])
+def test_pairs_that_are_no_lists_of_two_are_refused(pairs: list[Any]) -> None:
+    """Read as they are they would name actions of one letter, and nothing would ever be judged."""
+    with pytest.raises(ConfigurationError, match=r"'pairs' .* \[\[\"order_opened\""):
+        story().verdict("terminated", options={"terminated": {"pairs": pairs}})
