@@ -79,7 +79,7 @@ def test_any_actor_and_action_can_be_declared_and_exact_ones_come_first(tmp_path
         said = "Starting on port 80"
         who = {"service": "cart", "actor": "a", "action": action}
         point = catalog.match(**who, template=None, human=said)
-        return point and point.id
+        return point.id if point else None
 
     assert match("starting_on_port") == "cart.start"
     assert match("go") == "x"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pytest_narration.coverage.catalog import Catalog
 from pytest_narration.coverage.collector import Collector
 from pytest_narration.coverage.results import analyse
 from pytest_narration.event import Event
-from pytest_narration.formats import reader
+from pytest_narration.formats import Batch, reader
 from pytest_narration.wire import encode
 
 from .samples import SHOP, checkout, shop, started
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.usefixtures("here")
 
 Out = pytest.CaptureFixture[str]
 
+_FORMATS = Path(__file__).parents[2] / "data" / "formats"
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
 
 _CART = """
@@ -336,6 +338,28 @@ def test_services_whose_names_look_alike_have_groups_of_their_own(here: Path) ->
     assert main(["catalog", "learn", "capture.log"]) == 0
 
     assert Catalog.load("narration.toml").services == set(names)
+
+
+@pytest.mark.parametrize("samples", sorted(_FORMATS.glob("*.json")), ids=lambda path: path.stem)
+def test_what_was_learned_of_any_format_covers_the_lines_it_came_from(
+    here: Path, samples: Path
+) -> None:
+    entries = json.loads(samples.read_text(encoding="utf-8"))
+    lines = "".join(f"{entry['line']}\n" for entry in entries if isinstance(entry["line"], str))
+    Path("capture.log").write_text(lines, encoding="utf-8")
+
+    assert main(["catalog", "learn", "capture.log", "--service", "shop"]) == 0
+
+    catalog = Catalog.load("narration.toml")
+    collector = Collector(catalog)
+    feed = reader(service="shop")
+    for decoded in (*feed.feed(lines.encode()), *feed.finish()):
+        for event in decoded.events if isinstance(decoded, Batch) else [decoded]:
+            if isinstance(event, Event):
+                collector.add(event)
+    points = analyse(catalog, collector.take()).points
+    assert points
+    assert {point.state for point in points} == {"covered"}
 
 
 def test_learn_counts_the_lines_that_teach_nothing(here: Path, capsys: Out) -> None:
