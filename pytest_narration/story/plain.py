@@ -56,8 +56,6 @@ def plain(items: Sequence[Item], problems: Sequence[Problem] = ()) -> str:
 
 def _line(line: Line) -> str:
     repeats = f"  {times(line.times)}" if line.times != 1 else ""
+    point = f"{line.actor} `{line.action}`".strip()
     level = "" if line.level == "info" else f"  ({line.level})"
-    return (
-        f"{line.lane}  {line.actor} `{line.action}`  {line.said}{level}{repeats}"
-        f"  [{' '.join(line.channels)}]"
-    )
+    return f"{line.lane}  {point}  {line.said}{level}{repeats}  [{' '.join(line.channels)}]"

@@ -136,6 +136,11 @@ def test_lanes_of_one_service_are_numbered_by_appearance_from_the_second_on() ->
     assert [lane.label for lane in Story.of(world.events).lanes] == ["worker", "worker (2)"]
 
 
+def test_a_line_without_an_actor_is_told_without_a_gap() -> None:
+    event = Event(action="go", actor="", service="a", human="Went")
+    assert str(Story.of([event])) == "a  `go`  Went  [stdout]"
+
+
 def test_redactions_name_fields_and_patterns() -> None:
     fields = {"template": "Order {order} for {name}", "order": "A-17", "name": "Ada"}
     assert said(redact=["name"], **fields) == "Order A-17 for {name}"
