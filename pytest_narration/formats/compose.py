@@ -87,7 +87,7 @@ def compose(
     human = _take(rest, shape.human, _sentence)
     template = _take(rest, shape.template, _sentence)
     columns["level"] = _take(rest, shape.level, lambda value: level_of(value, shape.scale))
-    if columns["level"] is None:
+    if columns["level"] is None and shape.level:
         columns["level"] = _usual(rest, _LEVELS, level_of, inside=_LEVELS_INSIDE)
     columns["timestamp"] = _take(rest, shape.timestamp, rfc3339)
     if columns["timestamp"] is None:

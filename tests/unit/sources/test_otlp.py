@@ -80,7 +80,10 @@ SPANS = {
                             "kind": 2,
                             "startTimeUnixNano": "1700000000000000000",
                             "endTimeUnixNano": "1700000000012500000",
-                            "attributes": [attribute("http.status", intValue="500")],
+                            "attributes": [
+                                attribute("http.status", intValue="500"),
+                                attribute("level", intValue="3"),
+                            ],
                             "events": [
                                 {
                                     "timeUnixNano": "1700000000010000000",
@@ -161,7 +164,18 @@ def test_a_span_is_an_event_and_so_are_its_events(recorder: Recorder, encoding: 
     assert (span.human, span.action) == ("GET /items/{id}", "get_items_id")
     assert (span.level, span.duration_ms, span.parent_span_id) == ("error", 12.5, PARENT)
     assert (exception.action, exception.error_kind) == ("exception", "KeyError")
+    assert span.extra["raw.level"] == 3
     assert (exception.trace_id, exception.span_id) == (TRACE, SPAN)
+
+
+def test_an_attribute_of_a_span_is_no_level(recorder: Recorder) -> None:
+    """Spans have no level of their own: a game's level 3 is not syslog's."""
+    attributes = [attribute("level", intValue="3"), attribute("time", intValue="1700000000")]
+    span = {"traceId": TRACE, "spanId": SPAN, "name": "play", "attributes": attributes}
+    with OtlpSource(recorder) as source:
+        export(source, "traces", {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}, "json")
+    [event] = recorder.events()
+    assert event.level == "info"
 
 
 def test_gzip_is_unpacked(recorder: Recorder) -> None:
