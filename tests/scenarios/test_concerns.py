@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pytest_bdd import scenarios
 
-from steps.cancelling import *  # noqa: F403 - phrases are taken whole
+from steps.agreements import *  # noqa: F403 - phrases are taken whole
+from steps.cancelling import *  # noqa: F403
 from steps.front_door import *  # noqa: F403
 from steps.in_process import *  # noqa: F403
 from steps.secrets import *  # noqa: F403
@@ -20,5 +21,7 @@ scenarios(
     "redaction",
     "trace_context",
     "context",
+    "contracts",
+    "coverage",
     "modes",
 )
