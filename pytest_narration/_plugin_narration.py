@@ -118,6 +118,9 @@ class Narration(Judged):
             self._recorders.append(recorder)
         return Narration(recorder, self._policy, mark, self._recorders)
 
+    def __repr__(self) -> str:
+        return f"<narration: {len(self.events())} events, {len(self.rejected)} rejected lines>"
+
     def mark(self) -> int:
         """Return a position between what arrived and what will, for ``since(mark)``."""
         return self.recorder.mark()

@@ -45,6 +45,7 @@ def test_it_waits_for_what_is_still_to_come_and_keeps_what_was_read(
 
     def test_another_test_sees_its_own_events_only(narration):
         assert narration.events() == []
+        assert repr(narration) == "<narration: 0 events, 0 rejected lines>"
         assert narration.recorder.events(action="charge")
     """,
     )
