@@ -1,8 +1,7 @@
-"""The command ``narration catalog``: scan, learn, check."""
+"""The command ``narration catalog scan``, and files that no action can use."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -15,18 +14,14 @@ from pytest_narration.coverage.catalog import Catalog
 from pytest_narration.coverage.collector import Collector
 from pytest_narration.coverage.results import analyse
 from pytest_narration.event import Event
-from pytest_narration.formats import Batch, reader
+from pytest_narration.formats import reader
 from pytest_narration.wire import encode
 
-from .samples import SHOP, checkout, shop, started
+from .samples import SHOP, started
 
 pytestmark = pytest.mark.usefixtures("here")
-
 Out = pytest.CaptureFixture[str]
-
-_FORMATS = Path(__file__).parents[2] / "data" / "formats"
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-
 _CART = """
 from pytest_narration.emit import configure, narrate
 import logging
@@ -37,6 +32,19 @@ def start(port):
     narrate("startup", "Starting on port {port}", actor="cart", port=port)
     narrate("wave", "Waving \\"hello\\" at {who}", level="warn")
     log.info("Cache warmed")
+"""
+_LOGGING = """
+import logging, sys
+from pythonjsonlogger.json import JsonFormatter
+
+handler = logging.StreamHandler(sys.stdout)
+handler.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+logging.basicConfig(handlers=[handler], level="INFO")
+log = logging.getLogger("shop")
+for name in ("bob", "alice"):
+    log.info("User %s asked for %r", name, "shoes")
+    log.warning(f"{name} has nothing left")
+log.info("Closing")
 """
 
 
@@ -84,16 +92,6 @@ def test_a_catalog_may_be_where_stdout_is_redirected_to(here: Path) -> None:
     assert b"3 points added" in done.stderr
 
 
-def test_the_help_of_scan_and_learn_explains_service(capsys: Out) -> None:
-    for action, expected in (
-        ("scan", 'needed where no call of configure("NAME") is near'),
-        ("learn", "the service of events that name none"),
-    ):
-        with pytest.raises(SystemExit):
-            main(["catalog", action, "--help"])
-        assert expected in " ".join(capsys.readouterr().out.split())
-
-
 def test_scan_again_adds_only_what_is_missing_and_keeps_what_was_written(
     here: Path, capsys: Out
 ) -> None:
@@ -130,88 +128,6 @@ def test_scan_of_a_service_without_a_name_asks_for_one(here: Path, capsys: Out) 
     assert "x.py:1: of which service is this?" in capsys.readouterr().err
     assert main(["catalog", "scan", "x.py", "--service", "mail"]) == 0
     assert Catalog.load("narration.toml").services == {"mail"}
-
-
-def test_learn_makes_a_catalog_of_captured_output(here: Path, capsys: Out) -> None:
-    lines = [
-        encode(checkout()),
-        encode(checkout(job_id=None)),
-        encode(Event(service="till", actor="till", action="paid", human="paid 12 EUR")),
-        encode(Event(service="till", actor="till", action="paid", human="paid 13 EUR")),
-        b'{"level":30,"time":1700000000000,"name":"mail","msg":"mail sent"}\n',
-        b"not an event\n",
-    ]
-    Path("capture.log").write_bytes(b"".join(lines))
-
-    assert main(["catalog", "learn", "capture.log"]) == 2
-    assert "names no service: 'mail sent'; give --service NAME" in capsys.readouterr().err
-    assert main(["catalog", "learn", "capture.log", "--service", "mail"]) == 0
-
-    catalog = Catalog.load("narration.toml")
-    assert {(p.service, p.text, p.ids) for p in catalog.points} == {
-        ("cart", "Checked out {items} items", ("correlation_id",)),
-        ("till", "paid {value} EUR", ()),
-        ("mail", "mail sent", ()),
-    }
-    assert main(["catalog", "learn", "capture.log", "--service", "mail"]) == 0
-    assert "nothing to add, 3 points" in capsys.readouterr().err
-
-
-def test_what_was_learned_covers_the_run_it_was_learned_from(here: Path) -> None:
-    events = [
-        checkout(),
-        Event(service="till", actor="till", action="paid", human="paid 12 EUR for 0b1c2d3e4f"),
-        Event(service="till", actor="till", action="up", human="on 127.0.0.1:8080"),
-    ]
-    Path("capture.log").write_bytes(b"".join(map(encode, events)))
-    main(["catalog", "learn", "capture.log"])
-    catalog = Catalog.load("narration.toml")
-    collector = Collector(catalog)
-    for event in events:
-        collector.add(event)
-
-    assert [p.state for p in analyse(catalog, collector.take()).points] == ["covered"] * 3
-
-
-def test_check_reports_each_kind_of_drift_with_its_place(here: Path, capsys: Out) -> None:
-    Path("cart.py").write_text(_CART, encoding="utf-8")
-    text = SHOP.replace('id = "cart.refused"', 'id = "cart.refused"\ncall_site = "cart.py"')
-    Path("narration.toml").write_text(text, encoding="utf-8")
-    catalog = Catalog.load("narration.toml")
-    collector = Collector(catalog)
-    collector.add(checkout(action="sing", template="Singing"))
-    collector.take().save(Path(".narration-coverage"))
-
-    assert main(["catalog", "check", "cart.py"]) == 1
-
-    lines = capsys.readouterr().out.splitlines()
-    assert lines == [
-        "cart.py:9: narrate('wave', 'Waving \"hello\" at {who}') is declared by no point",
-        ".narration-coverage: cart: cart sing “Singing” was seen and is declared by no point",
-        "narration.toml:34: point 'cart.refused' is in no line of cart.py",
-    ]
-
-
-def test_check_without_drift_says_so(here: Path, capsys: Out) -> None:
-    shop(here)
-
-    assert main(["catalog", "check"]) == 0
-    assert capsys.readouterr().out == "narration.toml: 5 points, no drift\n"
-
-
-_LOGGING = """
-import logging, sys
-from pythonjsonlogger.json import JsonFormatter
-
-handler = logging.StreamHandler(sys.stdout)
-handler.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-logging.basicConfig(handlers=[handler], level="INFO")
-log = logging.getLogger("shop")
-for name in ("bob", "alice"):
-    log.info("User %s asked for %r", name, "shoes")
-    log.warning(f"{name} has nothing left")
-log.info("Closing")
-"""
 
 
 def test_what_was_scanned_covers_what_its_loggers_write(here: Path) -> None:
@@ -328,130 +244,3 @@ def test_a_pattern_written_for_a_call_is_not_scanned_again(here: Path, capsys: O
 
     assert main(["catalog", "scan", "cart.py", "--service", "cart"]) == 0
     assert "nothing to add" in capsys.readouterr().err
-
-
-def test_services_whose_names_look_alike_have_groups_of_their_own(here: Path) -> None:
-    names = ("a.b", "a-b", "カート", "決済")
-    events = [Event(service=name, actor="x", action="up", human="Up") for name in names]
-    Path("capture.log").write_bytes(b"".join(map(encode, events)))
-
-    assert main(["catalog", "learn", "capture.log"]) == 0
-
-    assert Catalog.load("narration.toml").services == set(names)
-
-
-@pytest.mark.parametrize("samples", sorted(_FORMATS.glob("*.json")), ids=lambda path: path.stem)
-def test_what_was_learned_of_any_format_covers_the_lines_it_came_from(
-    here: Path, samples: Path
-) -> None:
-    entries = json.loads(samples.read_text(encoding="utf-8"))
-    lines = "".join(f"{entry['line']}\n" for entry in entries if isinstance(entry["line"], str))
-    Path("capture.log").write_text(lines, encoding="utf-8")
-
-    assert main(["catalog", "learn", "capture.log", "--service", "shop"]) == 0
-
-    catalog = Catalog.load("narration.toml")
-    collector = Collector(catalog)
-    feed = reader(service="shop")
-    for decoded in (*feed.feed(lines.encode()), *feed.finish()):
-        for event in decoded.events if isinstance(decoded, Batch) else [decoded]:
-            if isinstance(event, Event):
-                collector.add(event)
-    points = analyse(catalog, collector.take()).points
-    assert points
-    assert {point.state for point in points} == {"covered"}
-
-
-def test_learn_counts_the_lines_that_teach_nothing(here: Path, capsys: Out) -> None:
-    Path("capture.log").write_text(
-        'hello\nlevel=info service=a msg=up\nlevel=info service=a took=8ms msg=""\n', "utf-8"
-    )
-
-    assert main(["catalog", "learn", "capture.log"]) == 0
-
-    told = capsys.readouterr().err.splitlines()
-    assert told[0] == "lines left out: 1 not an event, 1 without words"
-    assert len(Catalog.load("narration.toml").points) == 1
-
-
-def test_learn_reads_fields_as_the_project_maps_them(here: Path) -> None:
-    Path("pyproject.toml").write_text(
-        '[tool.narration.map]\naction = "what"\nservice = "app.name"\n', encoding="utf-8"
-    )
-    line = '{"what": "sold", "app": {"name": "shop"}, "message": "Sold shoes", "level": "info"}\n'
-    Path("capture.log").write_text(line, encoding="utf-8")
-
-    assert main(["catalog", "learn", "capture.log"]) == 0
-
-    (point,) = Catalog.load("narration.toml").points
-    assert (point.service, point.action) == ("shop", "sold")
-
-
-def test_learn_takes_texts_that_were_filled_in_before_as_one_point(here: Path) -> None:
-    """``narrate("checkout", f"Checked out {n} items")``"""
-    events = [
-        checkout(template=f"Checked out {n} items", human=f"Checked out {n} items") for n in (2, 3)
-    ]
-    Path("capture.log").write_bytes(b"".join(map(encode, events)))
-
-    assert main(["catalog", "learn", "capture.log"]) == 0
-
-    assert [p.human for p in Catalog.load("narration.toml").points] == ["Checked out {value} items"]
-
-
-def test_learn_takes_the_lines_after_the_first_as_a_value(here: Path) -> None:
-    events = [
-        Event(
-            service="a", actor="x", action="y", human=f"Crashed:\nTraceback\n  line {n}\n{n * 'z'}"
-        )
-        for n in (1, 2)
-    ]
-    Path("capture.log").write_bytes(b"".join(map(encode, events)))
-
-    assert main(["catalog", "learn", "capture.log"]) == 0
-
-    catalog = Catalog.load("narration.toml")
-    assert [p.human for p in catalog.points] == ["Crashed:{value}"]
-    who = {"service": "a", "actor": "x", "action": "y", "template": None}
-    assert all(catalog.match(**who, human=event.human) for event in events)
-
-
-def _with_call_site(point: str, call_site: str) -> None:
-    text = SHOP.replace(f'id = "{point}"', f'id = "{point}"\ncall_site = "{call_site}"')
-    Path("narration.toml").write_text(text, encoding="utf-8")
-
-
-def test_check_looks_for_words_though_the_catalog_gives_a_line(here: Path, capsys: Out) -> None:
-    Path("cart.py").write_text(_CART, encoding="utf-8")
-    _with_call_site("cart.refused", "cart.py:7")
-
-    assert main(["catalog", "check"]) == 1
-    assert "point 'cart.refused' is in no line of cart.py:7" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(("there", "code"), [(True, 0), (False, 1)])
-def test_check_looks_for_files_of_other_languages(here: Path, there: bool, code: int) -> None:
-    if there:
-        Path("main.go").write_text("package main", encoding="utf-8")
-    _with_call_site("cart.refused", "main.go:1")
-
-    assert main(["catalog", "check"]) == code
-
-
-def test_check_does_not_look_for_the_words_of_a_pattern(here: Path) -> None:
-    Path("till.py").write_text("log.info(words)", encoding="utf-8")
-    _with_call_site("till.paid", "till.py")
-
-    assert main(["catalog", "check"]) == 0
-
-
-def test_check_says_what_it_could_not_compare(here: Path, capsys: Out) -> None:
-    shop(here)
-
-    assert main(["catalog", "check"]) == 0
-
-    assert capsys.readouterr().err.splitlines() == [
-        "not compared with source: no PATH was given",
-        "not compared with events: none in .narration-coverage; pytest --narration-coverage "
-        "saves them",
-    ]
