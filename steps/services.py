@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,8 +141,22 @@ def _stopped_with_frozen_worker(scene: Scene, start_service: StartService) -> No
     worker = scene.narration.wait_for(
         source=manager.name, service="worker", action="startup", timeout=_START_SECONDS
     )
-    os.kill(int(worker.event.field("pid")), signal.SIGSTOP)
+    _freeze(int(worker.event.field("pid")))
     manager.stop(_START_SECONDS)
+
+
+def _freeze(pid: int) -> None:
+    """Stop a process, and wait until it has: of two pending signals SIGTERM would come first."""
+    os.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + _START_SECONDS
+    while (state := _state(pid)) != "T":
+        assert time.monotonic() < deadline, f"process {pid} is not stopped but {state!r}"
+        time.sleep(0.01)
+
+
+def _state(pid: int) -> str:
+    """Return the letter that proc(5) shows for a process."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 @then(parsers.parse("it exits with code {code:d}"))

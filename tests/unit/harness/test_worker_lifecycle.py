@@ -128,8 +128,8 @@ def test_sigterm_lets_jobs_finish_for_a_while_then_cancels_them() -> None:
     with WorkerProcess("--device", "cpu", "--grace", "0") as worker:
         url = worker.ready().url
         with (
-            execute(url, prompt="hi", max_tokens=500) as active,
-            execute(url, prompt="hi", max_tokens=500) as other,
+            execute(url, prompt="hi", max_tokens=500, max_tok_per_s=20) as active,
+            execute(url, prompt="hi", max_tokens=500, max_tok_per_s=20) as other,
         ):
             active.until("token")
             other.until("token")
@@ -146,12 +146,13 @@ def test_sigterm_lets_jobs_finish_for_a_while_then_cancels_them() -> None:
 
 
 def test_jobs_are_taken_from_the_bind_to_the_shutdown_and_finish_within_the_grace() -> None:
-    with WorkerProcess("--device", "cpu", "--slots", "1") as worker:
+    with WorkerProcess("--device", "cpu", "--slots", "1", "--grace", "60") as worker:
         url = worker.url
         assert httpx.get(f"{url}/health").json()["status"] == "loading"
         assert run_job(url, prompt="early", max_tokens=2).types[-1] == "end"
         assert httpx.get(f"{url}/health").json()["status"] == "ready"
-        with execute(url, prompt="hi", max_tokens=400) as frames, client(url) as http:
+        slow = execute(url, prompt="hi", max_tokens=100, max_tok_per_s=40)
+        with slow as frames, client(url) as http:
             frames.until("token")
             assert http.post("/shutdown").status_code == 202
             worker.wait_for("point 13", action="server_shutdown")
