@@ -170,7 +170,8 @@ class Proxy:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
-        await response.write_eof()
+        with contextlib.suppress(aiohttp.ClientError, OSError):  # the caller has left meanwhile
+            await response.write_eof()
         return response
 
     async def _pass_on(self, call: Call) -> Answer:
