@@ -23,24 +23,16 @@ _JOB = {"operation": "infer", "prompt": "Who goes there?", "max_tokens": 1}
 class FrontDoor:
     """The running orchestrator, and what its clients were answered."""
 
-    def __init__(self, url: str, narration: Narration) -> None:
-        self.url = url
+    def __init__(self, client: httpx.Client, narration: Narration) -> None:
+        self.client = client
         self.narration = narration
         self.answers: list[httpx.Response] = []
 
     def ask(self, method: str, path: str, token: str = _CLUSTER_TOKEN, **more: object) -> None:
         """Send one request and remember the answer."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self.answers.append(
-            httpx.request(
-                method,
-                self.url + path,
-                headers=headers,
-                timeout=_SECONDS,
-                trust_env=False,
-                **more,  # type: ignore[arg-type]  # what httpx takes beside these
-            )
-        )
+        answer = self.client.request(method, path, headers=headers, **more)  # type: ignore[arg-type]  # what httpx takes beside these
+        self.answers.append(answer)
 
     @property
     def job_id(self) -> str:
@@ -66,7 +58,9 @@ def open_door(narration: Narration) -> Iterator[Open]:
             service = launcher.add(spec)
             service.start()
             service.wait_listening(_SECONDS)
-            return FrontDoor(service.url, narration)
+            # The machine's proxies are not meant for 127.0.0.1.
+            client = httpx.Client(base_url=service.url, timeout=_SECONDS, trust_env=False)
+            return FrontDoor(ends.enter_context(client), narration)
 
         yield start
 
