@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -155,8 +156,11 @@ def _freeze(pid: int) -> None:
 
 
 def _state(pid: int) -> str:
-    """Return the letter that proc(5) shows for a process."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    """Return the letter of ps(1) for what a process does; Linux may be without the program."""
+    if (stat := Path(f"/proc/{pid}/stat")).exists():
+        return stat.read_text().rpartition(")")[2].split()[0]
+    asked = ["ps", "-o", "state=", "-p", str(pid)]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()[:1]
 
 
 @then(parsers.parse("it exits with code {code:d}"))
