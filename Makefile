@@ -37,7 +37,8 @@ features: $(READY) ## Start the cluster, run the Gherkin features with narration
 	$(if $(filter process docker,$(CLUSTER)),,$(error CLUSTER=$(CLUSTER): choose process or docker))
 	$(PYTEST) tests/scenarios --numprocesses=$(CLUSTERS) $(ON_$(CLUSTER)) --narration-coverage --narration-fail-under=80 \
 	  --narration-report=term-missing --narration-report=html:$(REPORT)/narration \
-	  --narration-report=markdown:$(REPORT)/narration.md --narration-report=json:$(REPORT)/narration.json $(ARGS)
+	  --narration-report=markdown:$(REPORT)/narration.md --narration-report=json:$(REPORT)/narration.json \
+	  --narration-cucumber=messages:$(REPORT)/features.ndjson $(ARGS)
 
 test: $(READY) ## Run all tests, the features among them
 	@$(PYTEST) $(ARGS)
