@@ -35,7 +35,7 @@ $(READY): pyproject.toml constraints.txt
 
 features: $(READY) ## Start the cluster, run the Gherkin features with narration coverage, write the report
 	$(if $(filter process docker,$(CLUSTER)),,$(error CLUSTER=$(CLUSTER): choose process or docker))
-	$(PYTEST) tests/scenarios --numprocesses=$(CLUSTERS) $(ON_$(CLUSTER)) --narration-coverage --narration-fail-under=80 \
+	$(PYTEST) tests/scenarios --numprocesses=$(CLUSTERS) --dist=worksteal $(ON_$(CLUSTER)) --narration-coverage --narration-fail-under=80 \
 	  --narration-report=term-missing --narration-report=html:$(REPORT)/narration \
 	  --narration-report=markdown:$(REPORT)/narration.md --narration-report=json:$(REPORT)/narration.json \
 	  --narration-cucumber=messages:$(REPORT)/features.ndjson $(ARGS)

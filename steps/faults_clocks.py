@@ -11,7 +11,6 @@ from pytest_bdd import given, parsers, then
 
 from harness.cluster import Cluster
 from pytest_narration.errors import ClusterError
-from pytest_narration.fixtures import Narration
 from pytest_narration.recorder import Recorder
 
 from .scene import STREAM_SECONDS, Scene
@@ -55,7 +54,7 @@ def _wrong_clock(
         if "libfaketime" not in str(error):
             raise
         pytest.skip(str(error))
-    scene.narration = Narration(recorder, scene.narration._policy, recorder.mark())
+    scene.narration = scene.narration.beside(recorder, recorder.mark())
     return ahead
 
 

@@ -20,11 +20,3 @@ Feature: Each service has its own job id
     And the client cancels the job after its first token
     Then the job's stream ends with the error "CANCELLED"
     And the narration holds every rule
-
-  Scenario: A crashed worker ends its job and is restarted
-    When the client submits a job of 400 tokens, at most 20 a second
-    And the client opens the job's stream
-    And the worker is killed after the job's first token
-    Then the job's stream ends with an error
-    And the provisioner restarts the worker
-    And a job that the client submits afterwards completes
