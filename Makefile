@@ -16,7 +16,7 @@ CLUSTER ?= process
 ON_process :=
 ON_docker  := -o narration_cluster=harness.cluster:docker_cluster
 # How many clusters the features run on at a time.
-CLUSTERS ?= 2
+CLUSTERS ?= 3
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
