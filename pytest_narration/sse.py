@@ -32,6 +32,8 @@ class ServerSentEvent(msgspec.Struct, frozen=True):
     """The ``data:`` lines, joined by newlines."""
     id: str = ""
     """The last event id when it was dispatched: it persists from event to event."""
+    own_id: bool = False
+    """Whether the event itself set the id."""
 
 
 class Overlong(msgspec.Struct, frozen=True):
@@ -64,6 +66,7 @@ class Decoder:
         """Events dropped for their length, in order; the reader may clear it."""
         self._limit = limit
         self._id = last_event_id
+        self._own_id = False
         self._type = ""
         self._data: list[str] = []
         self._size = 0
@@ -149,7 +152,7 @@ class Decoder:
             self._type = value
         elif name == "id":
             if "\0" not in value:
-                self._id = value
+                self._id, self._own_id = value, True
         elif name == "retry" and value.isascii() and value.isdigit():
             digits = value.lstrip("0")
             self.retry = int(digits or "0") if len(digits) < 19 else _LARGEST_RETRY
@@ -157,8 +160,10 @@ class Decoder:
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
         self.last_event_id = self._id
         if self._data and not self._skip_event:
-            events.append(ServerSentEvent(self._type or "message", "\n".join(self._data), self._id))
+            data = "\n".join(self._data)
+            events.append(ServerSentEvent(self._type or "message", data, self._id, self._own_id))
         self._reset_event()
 
     def _reset_event(self) -> None:
         self._type, self._data, self._size, self._skip_event = "", [], 0, False
+        self._own_id = False

@@ -289,6 +289,7 @@ class SseSource(Source):
         decoder = Decoder(last_event_id=self.last_event_id)
         for chunk in response.iter_bytes():
             for event in decoder.feed(chunk):
+                self.last_event_id = event.id  # first: who waits for the frame may resume after it
                 self._frame(event)
                 if event.data == DONE:
                     self._is_finished = True
@@ -319,8 +320,10 @@ class SseSource(Source):
             self._is_finished = True
         if kind == "started" and self.job_id is None and isinstance(record.get("job_id"), str):
             self.job_id = record["job_id"]
+        # A frame without an id leaves the one before it in force, and has none of its own.
+        own_id = event.id if event.own_id else ""
         frame = self.recorder.add_frame(
-            kind, event.data, event.id, source=self.name, stream=self.job_id
+            kind, event.data, own_id, source=self.name, stream=self.job_id
         )
         self._narrated(kind, record, event.data)
         with self._changed:

@@ -71,20 +71,20 @@ def test_it_agrees_with_the_algorithm_written_out_on_whole_text(data: bytes) -> 
 def oracle(data: bytes) -> list[ServerSentEvent]:
     text = data.decode("utf-8", "replace").removeprefix("\ufeff")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[:-1]
-    events, buffer, kind, last_id = [], "", "", ""
+    events, buffer, kind, last_id, own_id = [], "", "", "", False
     for line in lines:
         name, _, value = line.partition(":")
         value = value[1:] if value[:1] == " " else value
         if line == "":
             if buffer:
-                events.append(ServerSentEvent(kind or "message", buffer[:-1], last_id))
-            buffer = kind = ""
+                events.append(ServerSentEvent(kind or "message", buffer[:-1], last_id, own_id))
+            buffer, kind, own_id = "", "", False
         elif name == "data":
             buffer += value + "\n"
         elif name == "event":
             kind = value
         elif name == "id" and "\0" not in value:
-            last_id = value
+            last_id, own_id = value, True
     return events
 
 

@@ -82,6 +82,15 @@ def test_it_resumes_after_the_last_event_id_and_keeps_to_the_servers_pause(
     assert len(recorder.exchanges) == 3
 
 
+def test_a_frame_that_sets_no_id_repeats_none(recorder: Recorder) -> None:
+    """An id stays in force for what follows it; no rule may take that for a frame sent twice."""
+    with serve(stream(STARTED, frame("end", {}), DONE)) as script:
+        with SseSource(script.url, recorder) as source:
+            source.wait_done(10)
+            assert source.last_event_id == "1"
+    assert [f.id for f in source.frames] == ["1", "", ""]
+
+
 def test_it_gives_up_after_attempts_that_bring_nothing(recorder: Recorder) -> None:
     with serve(stream(b"retry: 1\n\n", STARTED), *[stream() for _ in range(3)]) as script:
         with SseSource(script.url, recorder, attempts=3) as source:
