@@ -8,7 +8,8 @@
     "job_started" = false
 
 A name is an envelope's ``event_name``, or a flat event's ``event_name`` or ``action``. The first
-pattern that matches decides; a project's come before those of the package.
+pattern that matches decides; a project's come before those of the package. An entry that only
+demands ids adds them to what the next pattern that matches demands.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class Entry(msgspec.Struct, frozen=True):
     """The payload's schema: a name of :func:`pytest_narration.schema.names`, or a path."""
     ids: tuple[str, ...] = ()
     """Ids that the event must have, in its correlation or as its own fields."""
+    is_open: bool = False
+    """Whether nothing is demanded, whatever later entries say."""
 
 
 def _common() -> Iterable[Entry]:
@@ -101,9 +104,17 @@ class Contracts:
         if name not in self._known:
             if len(self._known) >= _KNOWN_NAMES:  # names that are made at run time
                 self._known.clear()
-            matching = (e for e in self.entries if fnmatchcase(name, e.pattern))
-            self._known[name] = next(matching, None)
+            self._known[name] = self._found(name)
         return self._known[name]
+
+    def _found(self, name: str) -> Entry | None:
+        found: Entry | None = None
+        for entry in self.entries:
+            if fnmatchcase(name, entry.pattern):
+                found = entry if found is None else _both(found, entry)
+                if found.is_open or found.payload is not None:
+                    break
+        return found
 
     def problems(self, fields: Mapping[str, Any]) -> list[Problem]:
         """Return all that is wrong with one event: its form, its payload, its ids."""
@@ -132,6 +143,11 @@ class Contracts:
         return found
 
 
+def _both(first: Entry, then: Entry) -> Entry:
+    ids = tuple(dict.fromkeys((*first.ids, *then.ids)))
+    return Entry(first.pattern, then.payload, ids, then.is_open)
+
+
 def is_envelope(fields: Mapping[str, Any]) -> bool:
     """Whether an object is meant as a nested envelope, well-formed or not."""
     return "event_name" in fields and "action" not in fields
@@ -146,7 +162,7 @@ def _id(fields: Mapping[str, Any], name: str) -> Any:
 
 def _entry(pattern: str, value: object) -> Entry:
     if value is False:
-        return Entry(pattern)
+        return Entry(pattern, is_open=True)
     if isinstance(value, str):
         return Entry(pattern, value)
     if not isinstance(value, Mapping):

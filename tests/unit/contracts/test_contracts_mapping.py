@@ -121,8 +121,22 @@ def test_what_a_project_declares_goes_before_ours(tmp_path: Path) -> None:
     bare = EVENT | {"action": "job_started"}
     assert _places(bare) == [["job_id", "ids"]]
     assert _places(bare, Contracts.of({"job_started": False}, folder=tmp_path)) == []
+
+
+def test_ids_that_a_project_demands_are_added_to_what_the_event_keeps_already(
+    tmp_path: Path,
+) -> None:
+    """A payload that ids alone would take away is a contract that nobody took back."""
     own = Contracts.of({"job_*": {"ids": ["worker_id"]}}, folder=tmp_path)
-    assert _places(bare, own) == [["worker_id", "ids"]]
+    bare = EVENT | {"action": "job_started", "queued_ms": -1}
+    assert _places(bare, own) == [
+        ["worker_id", "ids"],
+        ["job_id", "ids"],
+        ["queued_ms", "minimum"],
+    ]
+    ended = Contracts.of({"job_*": {"ids": ["worker_id"]}, "*": False}, folder=tmp_path)
+    assert _places(bare, ended) == [["worker_id", "ids"]]
+    assert _places(EVENT | {"action": "job_lost"}, own) == [["worker_id", "ids"]]
 
 
 def test_a_name_of_ours_serves_for_events_of_another_name(tmp_path: Path) -> None:
