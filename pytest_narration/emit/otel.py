@@ -9,7 +9,7 @@ client hooks.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
@@ -18,7 +18,15 @@ import msgspec
 from ..errors import MissingExtra
 from .tracecontext import FLAGS_MASK
 
-__all__ = ["RunningSpan", "calling", "current_ids", "current_span", "require", "serving"]
+__all__ = [
+    "RunningSpan",
+    "begin_call",
+    "calling",
+    "current_ids",
+    "current_span",
+    "require",
+    "serving",
+]
 
 _NOTHING: Final = nullcontext()
 
@@ -132,6 +140,28 @@ def _serving(
         yield
     finally:
         otel_context.detach(token)
+
+
+def begin_call(
+    span_name: str, inside: Callable[[], object]
+) -> Callable[[BaseException | None], None]:
+    """Start a client span that is current only while ``inside`` runs, and return what ends it.
+
+    For clients that report a call's beginning and end by call-backs. What is returned takes the
+    exception that the call failed with.
+    """
+    api = require()
+    span = api.get_tracer("pytest_narration").start_span(span_name, kind=api.SpanKind.CLIENT)
+
+    def end(error: BaseException | None) -> None:
+        if error is not None:
+            span.record_exception(error)
+            span.set_status(api.StatusCode.ERROR, type(error).__name__)
+        span.end()
+
+    with api.use_span(span):
+        inside()
+    return end
 
 
 def calling(span_name: str | None) -> AbstractContextManager[Any]:

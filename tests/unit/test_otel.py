@@ -25,34 +25,19 @@ pytest.importorskip("opentelemetry.sdk")
 from opentelemetry import baggage, trace
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+
+from tests.unit.tracing import Tracing, traced
 
 TRACE = "12345678901234567890123456789012"
 SPAN = "1234567890123456"
 HEADERS = {"traceparent": f"00-{TRACE}-{SPAN}-03", "tracestate": "foo=1"}
 
 
-class Tracing:
-    """An SDK of this test's own, in the place of the process's."""
-
-    def __init__(self) -> None:
-        self.exporter = InMemorySpanExporter()
-        self.provider = TracerProvider()
-        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.tracer = self.provider.get_tracer("test")
-
-    def spans(self, kind: trace.SpanKind) -> list[Any]:
-        return [span for span in self.exporter.get_finished_spans() if span.kind is kind]
-
-
 @pytest.fixture
 def tracing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracing]:
-    tracing = Tracing()
-    monkeypatch.setattr(trace, "get_tracer", tracing.provider.get_tracer)
-    yield tracing
-    tracing.provider.shutdown()
+    with traced(monkeypatch) as tracing:
+        yield tracing
 
 
 def hexed(span: Any) -> tuple[str, str]:

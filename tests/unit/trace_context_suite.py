@@ -21,7 +21,7 @@ from pytest_narration.emit.tracecontext import (
     parse_tracestate,
 )
 
-__all__ = ["SUITE", "Case", "Harness", "bars", "judge", "suite_ids", "with_state"]
+__all__ = ["SUITE", "Case", "Harness", "bars", "judge", "outgoing", "suite_ids", "with_state"]
 
 TRACE = "12345678901234567890123456789012"
 SPAN = "1234567890123456"
@@ -45,8 +45,8 @@ class Case:
     calls: int = 1
     flags: int | None = None
     """Flags that are set on the way out."""
-    at_most: int = MAX_MEMBERS
-    """Members on the way out, our own included."""
+    members: int | None = None
+    """How many members go out, our own included."""
 
 
 def parent(value: str, name: str = "traceparent") -> tuple[str, str]:
@@ -171,7 +171,7 @@ SUITE = [
         "tracestate_member_count_limit",
         *(bars(1, 10), bars(11, 20), bars(21, 30), bars(31, 32)),
         state=[("bar01", "01")],
-        at_most=32,
+        members=32,
     ),
     with_state(
         "tracestate_member_count_limit",
@@ -268,7 +268,9 @@ def judge(case: Case, calls: list[tuple[TraceParent, list[tuple[str, str]]]]) ->
         others = [member for member in members if member[0] != "narration"]
         assert others[: len(case.state)] == case.state, f"sent on {others}"
         assert not {key for key, _ in members} & set(case.lost), f"sent on {members}"
-        assert len(members) <= case.at_most, f"sent on {len(members)} members"
+        assert len(members) <= MAX_MEMBERS, f"sent on {len(members)} members"
+        if case.members is not None:
+            assert len(members) == case.members, f"sent on {len(members)} members"
 
 
 def suite_ids() -> list[str]:
