@@ -11,7 +11,7 @@ import pytest
 
 from .coverage.catalog import Catalog
 from .coverage.data import CoverageData
-from .coverage.gate import Gate, parse_gates
+from .coverage.gate import Gate, effective_gates
 from .coverage.report import Request, check_destination, parse_request
 from .errors import CatalogError, ConfigurationError
 
@@ -65,14 +65,12 @@ def coverage_settings(config: pytest.Config) -> CoverageSettings:
     :raises pytest.UsageError: a value is wrong, or there is no catalog.
     """
     try:
-        fail_under = [*config.getini("narration_fail_under")]
-        gates = parse_gates(fail_under, option="narration_fail_under") if fail_under else []
-        given = parse_gates(config.getoption("narration_fail_under") or ())
-        dimensions = {gate.dimension for gate in given}
+        gates = effective_gates(
+            config.getoption("narration_fail_under") or (), config.getini("narration_fail_under")
+        )
         reports = _reports(config)
         for report in reports:
             check_destination(report, config.invocation_params.dir)
-        gates = [gate for gate in gates if gate.dimension not in dimensions] + given
         return CoverageSettings(
             catalog=Catalog.load(*map(_short, _catalogs(config))),
             gates=gates,

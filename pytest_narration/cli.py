@@ -41,13 +41,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 1 when a check fails, 2 when the input is wrong."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser, command = _parser(given)
-    parsed = parser.parse_args(given)
-    assert command is not None, "argparse lets no unknown command pass"
+    wanted = next((word for word in given if not word.startswith("-")), "")
     try:
+        parser, command = _parser(wanted)
+        parsed = parser.parse_args(given)
+        assert command is not None, "argparse lets no unknown command pass"
         return command.run(parsed)
     except NarrationError as error:
-        sys.stderr.write(f"narration {parsed.command}: {error}\n")
+        sys.stderr.write(f"narration {wanted}: {error}\n")
         return 2
     except BrokenPipeError:
         # The reader of our output went away, as `head` does.
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser(given: Sequence[str]) -> tuple[ArgumentParser, Command | None]:
+def _parser(wanted: str) -> tuple[ArgumentParser, Command | None]:
     parser = ArgumentParser(
         prog="narration",
         description="Narration of services: coverage, catalogs and reports outside of a test run.",
@@ -63,7 +64,6 @@ def _parser(given: Sequence[str]) -> tuple[ArgumentParser, Command | None]:
     )
     parser.add_argument("--version", action="version", version=f"pytest-narration {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    wanted = next((word for word in given if not word.startswith("-")), None)
     command: Command | None = None
     for name, (module, about) in COMMANDS.items():
         subparser = commands.add_parser(

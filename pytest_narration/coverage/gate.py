@@ -17,6 +17,7 @@ __all__ = [
     "Figure",
     "Gate",
     "Judged",
+    "effective_gates",
     "judge",
     "parse_gates",
     "percent_text",
@@ -76,6 +77,19 @@ def parse_gates(values: Iterable[str], *, option: str = "--narration-fail-under"
                 )
             gates[dimension] = Gate(dimension, _minimum(number.strip(), option), number.strip())
     return list(gates.values())
+
+
+def effective_gates(
+    given: Iterable[str], ini: Iterable[str], *, option: str = "--narration-fail-under"
+) -> list[Gate]:
+    """Return the gates of an ini file, except those of a dimension that the command line gives.
+
+    :raises ConfigurationError: as :func:`parse_gates` does.
+    """
+    gates = parse_gates(given, option=option)
+    dimensions = {gate.dimension for gate in gates}
+    of_ini = parse_gates(ini, option="narration_fail_under")
+    return [gate for gate in of_ini if gate.dimension not in dimensions] + gates
 
 
 def _minimum(text: str, option: str) -> Fraction:

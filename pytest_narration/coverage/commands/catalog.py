@@ -26,11 +26,11 @@ from ..drafts import (
 )
 from ..drift import drift
 from ..locations import Location
-from .saved import data_file
+from .saved import data_file, project
 
 __all__ = ["configure", "run"]
 
-DEFAULT = Path("narration.toml")
+DEFAULT = "narration.toml"
 _SERVICE = (
     "the service that this source is of, as its events name it; needed where no call of "
     'configure("NAME") is near',
@@ -64,14 +64,29 @@ def configure(parser: ArgumentParser) -> None:
     )
     check.add_argument("source", nargs="*", type=Path, metavar="PATH", help="source to compare")
     check.add_argument("--data", type=Path, metavar="FILE", help=f"default: {data_file()} if any")
-    for command in (scan, learn, check):
+    declared = _declared()
+    shown = ", ".join(map(str, declared))
+    for command in (scan, learn):
         command.add_argument(
             "--catalog",
             type=Path,
-            default=DEFAULT,
+            default=declared[0] if len(declared) == 1 else None,
             metavar="FILE",
-            help="(default: %(default)s)",
+            help=f"(default: {shown})",
         )
+    check.add_argument(
+        "--catalog",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help=f"repeatable (default: {shown})",
+    )
+
+
+def _declared() -> list[Path]:
+    """Return the catalogs that a run measures against."""
+    ini = project()
+    return [ini.path(name) for name in ini.values("narration_catalog") or [DEFAULT]]
 
 
 def run(arguments: Namespace) -> int:
@@ -79,9 +94,12 @@ def run(arguments: Namespace) -> int:
     missing = [str(p) for p in getattr(arguments, "source", ()) if not p.exists()]
     if missing:
         raise CatalogError(f"no such file or folder: {', '.join(missing)}")
-    if arguments.action == "scan":
-        return _scan(arguments)
-    return _learn(arguments) if arguments.action == "learn" else _check(arguments)
+    if arguments.action == "check":
+        return _check(arguments)
+    if arguments.catalog is None:
+        names = ", ".join(map(str, _declared()))
+        raise CatalogError(f"the catalogs are {names}; name one with --catalog")
+    return _scan(arguments) if arguments.action == "scan" else _learn(arguments)
 
 
 def _scan(arguments: Namespace) -> int:
@@ -117,7 +135,8 @@ def _learn(arguments: Namespace) -> int:
 
 
 def _check(arguments: Namespace) -> int:
-    catalog = Catalog.load(arguments.catalog)
+    paths = arguments.catalog or _declared()
+    catalog = Catalog.load(*paths)
     path = arguments.data or data_file()
     has_data = arguments.data is not None or path.exists()
     data = CoverageData.read(path) if has_data else CoverageData()
@@ -132,7 +151,7 @@ def _check(arguments: Namespace) -> int:
     for point in found.gone:
         _say(f"{point.where}: point {point.id!r} is in no line of {point.call_site}")
     if not found:
-        _say(f"{arguments.catalog}: {len(catalog.points)} points, no drift")
+        _say(f"{', '.join(map(str, paths))}: {len(catalog.points)} points, no drift")
     if not arguments.source:
         _report("not compared with source: no PATH was given")
     if not data:

@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from ..gate import judge, parse_gates
+from ..gate import effective_gates, judge
 from ..locations import locate
 from ..report import FORMATS, TERMINAL, parse_request, terminal_lines, write
 from ..results import analyse
@@ -27,7 +27,8 @@ def configure(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="MIN",
-        help="exit with 1 below MIN, or DIMENSION=MIN; repeatable",
+        help="exit with 1 below MIN, or DIMENSION=MIN, as the ini option narration_fail_under "
+        "does; repeatable",
     )
     parser.add_argument(
         "report",
@@ -41,7 +42,8 @@ def configure(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Make the reports; return 1 when a gate is missed or nothing was seen."""
     requests = [parse_request(value, option="report") for value in arguments.report]
-    gates = parse_gates(arguments.fail_under, option="--fail-under")
+    ini = saved.project().values("narration_fail_under")
+    gates = effective_gates(arguments.fail_under, ini, option="--fail-under")
     catalog, data = saved.load(arguments)
     results = analyse(catalog, data, locations=locate(catalog))
     judged = judge(gates if results.has_events else (), results.dimensions)

@@ -9,13 +9,21 @@ from pathlib import Path
 from ...errors import CatalogError
 from ..catalog import Catalog
 from ..data import CoverageData
+from ..ini_file import IniFile
 
-__all__ = ["add_arguments", "data_file", "load"]
+__all__ = ["add_arguments", "data_file", "load", "project"]
+
+
+def project() -> IniFile:
+    """Return the ini file of the project around the current folder."""
+    return IniFile.around(Path())
 
 
 def data_file() -> Path:
-    """Return where a run saves its data, unless the project's ini file says otherwise."""
-    return Path(os.environ.get("NARRATION_COVERAGE_FILE") or ".narration-coverage")
+    """Return where a run saves its data."""
+    ini = project()
+    named = ini.values("narration_data_file")[:1] or [".narration-coverage"]
+    return ini.path(os.environ.get("NARRATION_COVERAGE_FILE") or named[0])
 
 
 def add_arguments(parser: ArgumentParser) -> None:

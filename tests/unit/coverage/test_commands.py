@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -113,6 +115,21 @@ def test_each_command_explains_itself(capsys: Out, command: str) -> None:
 
     assert ended.value.code == 0
     assert f"usage: narration {command}" in capsys.readouterr().out
+
+
+def test_a_command_whose_library_is_not_installed_names_the_extra(here: Path) -> None:
+    code = (
+        "import sys; sys.modules['pytest_bdd'] = None\n"
+        "from pytest_narration.cli import main; sys.exit(main(['steps']))"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "narration steps: pytest-bdd is needed for this and is not installed: "
+        'pip install "pytest-narration[bdd]"\n'
+    )
 
 
 def test_what_cannot_be_written_exits_with_2_and_says_why(here: Path, capsys: Out) -> None:
