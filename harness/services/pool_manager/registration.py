@@ -36,7 +36,7 @@ class Registration:
         self._url = settings.orchestrator_url.rstrip("/")
         self._news = asyncio.Event()
         self._causes: list[str] = []
-        """Events that changed the capacity since the latest heartbeat."""
+        """Events since the latest heartbeat that may have changed the capacity."""
         self._slots = 0
         """What the latest heartbeat said, or tried to say."""
         self._is_registered = False
@@ -52,7 +52,7 @@ class Registration:
         self._news.set()
 
     def follow(self, event_id: str | None) -> None:
-        """Let what is said of the next change of the capacity name this event as a cause."""
+        """Let the next heartbeat's change of the capacity, if there is one, name this event."""
         if event_id is not None:
             self._causes.append(event_id)
 
@@ -146,18 +146,21 @@ class Registration:
             narrate("heartbeat_recover", "Heartbeat to {target} is back", target=self._url)
 
     def _tell_change(self, slots: int) -> None:
+        causes, self._causes = self._causes, []
+        if slots == self._slots:
+            # A worker that reported twice changed nothing. Left on the trail, its event would
+            # travel with the heartbeat, and the orchestrator name a cause of another request.
+            return
+        self._slots = slots
         context = current_context()
         assert context is not None, "bound around the whole membership"
-        context.trail.follow(*self._causes)
-        self._causes.clear()
-        if slots != self._slots:
-            self._slots = slots
-            narrate(
-                "capacity_report",
-                "Reporting {slots} slots of node {node_id}",
-                node_id=self._settings.node_id,
-                slots=slots,
-            )
+        context.trail.follow(*causes)
+        narrate(
+            "capacity_report",
+            "Reporting {slots} slots of node {node_id}",
+            node_id=self._settings.node_id,
+            slots=slots,
+        )
 
     @property
     def _patience(self) -> float:

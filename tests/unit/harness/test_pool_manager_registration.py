@@ -60,13 +60,13 @@ async def _with(
     scenario: Callable[[], Awaitable[object]],
     *,
     capacity: Callable[[], dict[str, int]] = lambda: {"slots": 0},
-    follow: str | None = None,
+    changes: Callable[[Registration], None] = lambda registration: None,
 ) -> None:
     async with scripted_peer(script) as address:
         hop = Hop(Tokens("t"))
         settings = Settings(orchestrator_url=f"http://{address}", heartbeat=0.01)
         registration = Registration(settings, hop, "127.0.0.1:1", capacity)
-        registration.follow(follow)
+        changes(registration)
         registration.start()
         try:
             async with asyncio.timeout(10):
@@ -102,10 +102,11 @@ def test_an_orchestrator_that_is_not_there_yet_is_waited_for(said: list[tuple[st
     assert [level for level, _ in said].count("warn") == 1
 
 
-def test_a_change_of_the_capacity_is_said_once_with_its_cause() -> None:
+def _beats_of(slots: list[int], cause: str, *, at: int) -> tuple[list[dict[str, Any]], list[bytes]]:
+    """Beat with these slots, an event following before the beat number ``at``; what was told."""
     heard: list[dict[str, Any]] = []
     beats: list[bytes] = []
-    cause = new_id()
+    registrations: list[Registration] = []
     forget = subscribe(lambda line, context: heard.append(json.loads(line)))
 
     async def run() -> None:
@@ -114,23 +115,39 @@ def test_a_change_of_the_capacity_is_said_once_with_its_cause() -> None:
         async def script(head: bytes, writer: asyncio.StreamWriter) -> None:
             if b"heartbeat" in head:
                 beats.append(head)
-                if len(beats) == 4:
+                if len(beats) == len(slots):
                     enough.set()
             writer.write(_OK)
 
         def capacity() -> dict[str, int]:
-            return {"slots": 0 if not beats else 4}
+            number = min(len(beats), len(slots) - 1)
+            if number == at:
+                registrations[0].follow(cause)
+            return {"slots": slots[number]}
 
-        await _with(script, enough.wait, capacity=capacity, follow=cause)
+        await _with(script, enough.wait, capacity=capacity, changes=registrations.append)
 
     try:
         asyncio.run(run())
     finally:
         forget()
-    (told,) = [event for event in heard if event["action"] == "capacity_report"]
+    return [event for event in heard if event["action"] == "capacity_report"], beats
+
+
+def test_a_change_of_the_capacity_is_said_once_with_its_cause() -> None:
+    cause = new_id()
+    (told,), beats = _beats_of([0, 4, 4, 4], cause, at=1)
     assert told["human"] == "Reporting 4 slots of node node-0"
     assert cause in told["cause"]
     assert told["event_id"].encode() in beats[1]
+
+
+def test_a_worker_that_reports_twice_puts_no_event_of_its_request_into_a_heartbeat() -> None:
+    """The orchestrator would name it as a cause: an event under another correlation id."""
+    cause = new_id()
+    (told,), beats = _beats_of([4, 4, 4], cause, at=1)
+    assert cause not in told.get("cause", ())
+    assert not [beat for beat in beats if cause.encode() in beat]
 
 
 def test_it_says_goodbye() -> None:
