@@ -132,8 +132,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         # The events are in the workers; their counts arrive here with the reports.
         from ._plugin_receiver import receive
+        from ._plugin_stories import keep_uncompared
 
         receive(config)
+        keep_uncompared(config)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

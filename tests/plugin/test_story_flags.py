@@ -28,6 +28,23 @@ def test_say(name, narration, story_snapshot):
         narrate("say", "Said {name}", actor="x", name=os.environ.get("SAY", name))
     assert narration.story("c-1") == story_snapshot
 """
+_BROKEN = 'raise ValueError("broken before it compares")'
+OTHER = """\
+import os
+
+import pytest
+from pytest_narration.emit import narrate
+
+
+@pytest.fixture
+def ready():
+    assert os.environ.get("BREAK") != "setup"
+
+
+def test_say(ready, narration, story_snapshot):
+    narrate("say", "Said it", actor="x", correlation_id="c-1")
+    assert narration.story("c-1") == story_snapshot
+"""
 STORIES = [f"snapshots/test_it/test_say[{name}].md" for name in "abcd"]
 
 
@@ -84,11 +101,68 @@ def test_what_a_failed_test_did_not_compare_is_not_unused(
     assert stories(pytester.path) == STORIES
 
 
+@pytest.mark.parametrize("flags", [("-x",), ("-n1", "-x"), ("-n2", "-x")], ids=" ".join)
+def test_a_failure_beside_the_stories_leaves_those_that_no_test_came_to(
+    run: Run, pytester: pytest.Pytester, flags: tuple[str, ...]
+) -> None:
+    """The process that fails may be one in which no story was ever compared."""
+    many = [f"n{number:02}" for number in range(24)]
+    test = pytester.path / "tests" / "test_it.py"
+    test.write_text(TESTS.replace('["a", "b", "c", "d"]', repr(many)))
+    run("--snapshot-update").assert_outcomes(passed=24)
+    approved = stories(pytester.path)
+    (pytester.path / "tests" / "test_a_failure.py").write_text("def test_it():\n    assert False\n")
+
+    assert run("--snapshot-update", *flags).ret != 0
+
+    assert len(approved) == 24
+    assert stories(pytester.path) == approved
+
+
+@pytest.mark.parametrize("flags", [(), ("-n2", "--dist=loadfile")], ids=["serial", "xdist"])
+def test_the_story_of_a_test_whose_setup_failed_is_not_unused(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
+) -> None:
+    (pytester.path / "tests" / "test_other.py").write_text(OTHER)
+    run("--snapshot-update").assert_outcomes(passed=5)
+    approved = stories(pytester.path)
+    monkeypatch.setenv("BREAK", "setup")
+
+    run("--snapshot-update", *flags).assert_outcomes(passed=4, errors=1)
+
+    assert len(approved) == 5
+    assert stories(pytester.path) == approved
+
+
+def test_what_a_crashed_worker_compared_is_not_unused(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = pytester.path / "tests" / "test_it.py"
+    test.write_text(TESTS.replace(_BROKEN, "os._exit(3)"))
+    monkeypatch.setenv("BREAK", "b")
+    result = run("--snapshot-update", "-n2")
+    result.stdout.fnmatch_lines(["*crashed while running*"])
+    assert stories(pytester.path) == STORIES
+
+
+@pytest.mark.parametrize("code", ["", ", returncode=0", ", returncode=7"])
+def test_what_a_run_that_a_test_ended_did_not_come_to_stays(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """`pytest.exit()` takes any exit code, that of a success included."""
+    test = pytester.path / "tests" / "test_it.py"
+    test.write_text(TESTS.replace(_BROKEN, f"pytest.exit('enough'{code})"))
+    monkeypatch.setenv("BREAK", "b")
+    result = run("--snapshot-update")
+    assert "enough" in result.stdout.str() + result.stderr.str()
+    assert stories(pytester.path) == STORIES
+
+
 def test_what_an_interrupted_run_did_not_come_to_stays(
     run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     test = pytester.path / "tests" / "test_it.py"
-    test.write_text(TESTS.replace('ValueError("broken before it compares")', "KeyboardInterrupt"))
+    test.write_text(TESTS.replace(_BROKEN, "raise KeyboardInterrupt"))
     monkeypatch.setenv("BREAK", "b")
     result = run("--snapshot-update")
     assert result.ret == pytest.ExitCode.INTERRUPTED
