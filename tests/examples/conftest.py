@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,7 @@ DOCS = EXAMPLES.parent / "docs"
 IGNORED = ("__pycache__", "node_modules", ".pytest_cache")
 UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH")
 IMAGE = "python:3.12-slim"
-INSTALL_SECONDS, RUN_SECONDS = 180, 400
+START_SECONDS, INSTALL_SECONDS, RUN_SECONDS = 20, 180, 400
 
 Run = Callable[..., str]
 
@@ -109,6 +111,39 @@ def compose_project() -> Iterator[None]:
     finally:
         down = [*compose, "down", "--timeout", "1"]
         subprocess.run(down, cwd=folder, check=True, timeout=60, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis server of this run's own, on a private socket."""
+    pytest.importorskip("redis", reason="the Python package redis is not installed")
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed: the queue is tried as embedded only")
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:  # a socket's path must be short
+        socket = f"{folder}/redis.sock"
+        command = ["redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir"]
+        server = subprocess.Popen(
+            [*command, folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        too_late = threading.Timer(START_SECONDS, server.kill)
+        too_late.start()
+        try:
+            assert server.stdout is not None
+            said: list[str] = []
+            for line in server.stdout:
+                said.append(line)
+                if "ready to accept connections at" in line.lower():
+                    break
+            else:
+                told = "".join(said)
+                pytest.fail(f"redis-server was not ready within {START_SECONDS} s:\n{told}")
+            too_late.cancel()
+            yield f"unix://{socket}"
+        finally:
+            too_late.cancel()
+            server.terminate()
+            server.wait(START_SECONDS)
+            server.stdout.close()
 
 
 @pytest.fixture(scope="session")

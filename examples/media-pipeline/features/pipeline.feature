@@ -48,6 +48,33 @@ Feature: From a recording to what can be found in it
     And every event of a worker names its run and its attempt
     And every rule holds
 
+  Scenario: A worker that dies leaves its message to the next one
+    When I send POST "/ingest" with the JSON {"recording": "Ada: Good [crash] morning."}
+    Then the answer is 202
+    And the service "transcribe" ends with exit code -9
+    When the service "transcribe" is restarted
+    Then the event "job_run_completed" of "indexer" is seen within 30 s
+    And "transcribe" ran its job 2 times
+    And the request is narrated by "api", "ingest", "transcribe", "diarize", "enrich" and "indexer"
+    And every event of a worker names its run and its attempt
+
+  Scenario: After three attempts a job is given up
+    When I send POST "/jobs" with the JSON {"type": "transcribe", "input": "Ada: [silence]"}
+    Then the answer is 202
+    When I save "$.job_id" of the answer as "job"
+    Then the event "job_failed" of "transcribe" with "error_kind" = "SILENCE" is seen within 30 s
+    And "transcribe" ran its job 3 times
+    And the event "job_run_failed" of "transcribe" with "attempt" = 3 has the fields:
+      | error_kind | SILENCE |
+      | will_retry | false   |
+    And no event of "diarize" is seen
+    And every rule holds
+    When I send GET "/jobs/${job}"
+    Then the answer is the JSON:
+      """
+      {"state": "failed", "type": "transcribe"}
+      """
+
   Scenario: What was said is found, and the search does not tell what was searched for
     Given my requests carry the correlation id "search-1"
     When I send POST "/ingest" with the JSON {"recording": "Bob: Zucchini grow well."}

@@ -2,9 +2,10 @@
 
 import sys
 import time
+from contextlib import asynccontextmanager
 
 import uvicorn
-from broker import Broker, path_of
+from broker import broker_of
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -22,17 +23,16 @@ TYPES = ("ingest", "transcribe")
 
 
 def main(port):
-    """Serve on a port."""
-    path = path_of(port)
-    path.unlink(missing_ok=True)
-    broker = Broker(path)
+    """Serve on a port, which names the pipeline."""
+    broker = broker_of(port)
+    broker.clear()
 
     def submit(type, text):
         """Make a job, and put its first message on the queue of its first worker."""
         job_id = new_id()
         with narration_context(job_id=job_id):
             narrate("job_created", "Created a job: {job_type}", job_type=type, queue=type)
-            broker.set_job(job_id, "queued", type)
+            broker.add_job(job_id, type)
             broker.put(type, {"headers": inject(), "attempt": 1, "for": job_id, "text": text})
         return JSONResponse({"job_id": job_id}, 202)
 
@@ -77,6 +77,11 @@ def main(port):
     async def health(request):
         return JSONResponse({"status": "ok"})
 
+    @asynccontextmanager
+    async def lifespan(app):
+        yield
+        broker.close()
+
     app = Starlette(
         routes=[
             Route("/ingest", ingest, methods=["POST"]),
@@ -84,16 +89,12 @@ def main(port):
             Route("/jobs/{job_id}", job),
             Route("/search", search),
             Route("/health", health),
-        ]
+        ],
+        lifespan=lifespan,
     )
     configure("api", "1.0.0")
     narrate("startup", "API starts on port {port}", port=port)
-    try:
-        app = NarrationMiddleware(app)
-        uvicorn.run(app, port=port, log_config=None, access_log=False)
-    finally:
-        for file in path.parent.glob(f"{path.name}*"):
-            file.unlink(missing_ok=True)
+    uvicorn.run(NarrationMiddleware(app), port=port, log_config=None, access_log=False)
 
 
 async def _json(request):

@@ -5,7 +5,9 @@
     A: Good morning. B: The harvest was good.
 """
 
+import os
 import re
+import signal
 
 from pytest_narration.emit import layer, narrate
 
@@ -25,6 +27,12 @@ class Noise(Exception):
     error_kind = "NOISE"
 
 
+class Silence(Exception):
+    """Nobody says anything, however carefully one listens."""
+
+    error_kind = "SILENCE"
+
+
 def ingest(message, broker):
     """Cut a recording into pieces of speech."""
     pieces = [piece.strip() for piece in re.split(r"(?<=[.!?])\s+", message["text"])]
@@ -36,9 +44,14 @@ def transcribe(message, broker):
     """Write down what is said: quickly at first, carefully when that failed."""
     pieces = message.get("pieces") or [message["text"]]
     model = "quick" if message["attempt"] == 1 else "careful"
-    if model == "quick" and any("[noise]" in piece for piece in pieces):
+    heard = " ".join(pieces)
+    if model == "quick" and "[crash]" in heard:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if model == "quick" and "[noise]" in heard:
         raise Noise
-    pieces = [re.sub(r"\s*\[noise\]\s*", " ", piece).strip() for piece in pieces]
+    if "[silence]" in heard:
+        raise Silence
+    pieces = [re.sub(r"\s*\[\w+\]\s*", " ", piece).strip() for piece in pieces]
     narrate("speech_written", "Wrote down {pieces} pieces", pieces=len(pieces), model_ref=model)
     return {"pieces": pieces}
 
@@ -70,6 +83,6 @@ def enrich(message, broker):
 def indexer(message, broker):
     """Make it searchable, and end the job."""
     broker.add_words(message["for"], message["said"])
-    broker.set_job(message["for"], "completed", "ingest")
+    broker.set_job(message["for"], "completed")
     narrate("recording_indexed", "Indexed {sentences} sentences", sentences=len(message["said"]))
     return {}
