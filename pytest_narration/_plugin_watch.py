@@ -12,6 +12,7 @@ import pytest
 from ._plugin_judge import choice_of
 from ._plugin_receiver import attach, could_not_be_read, describe, receive
 from ._plugin_session import Session, session_of
+from ._plugin_settling import settled_complaint
 from .event import Event
 from .recorder import Evidence
 
@@ -59,12 +60,18 @@ class Watch:
         __tracebackhide__ = True
         choice = choice_of(marker)
         evidence = self._session.evidence()
-        complaints = []
-        if marker is not None or evidence.records():
-            complaints.append(self._session.policy.complaint(evidence, choice))
-        if strict and evidence.rejected:
-            complaints += [could_not_be_read(len(evidence.rejected)), *_examples(evidence)]
-        text = "\n".join(filter(None, complaints))
+
+        def complaint() -> str:
+            complaints = []
+            if marker is not None or evidence.records():
+                complaints.append(self._session.policy.complaint(evidence, choice))
+            if strict and evidence.rejected:
+                complaints += [could_not_be_read(len(evidence.rejected)), *_examples(evidence)]
+            return "\n".join(filter(None, complaints))
+
+        # A test that has nothing to do with services must not wait for them.
+        is_about_services = _uses_narration(item) or evidence.records() or evidence.rejected
+        text = settled_complaint(evidence.recorder, complaint) if is_about_services else ""
         if text:
             pytest.fail(text, pytrace=False)
 

@@ -127,6 +127,10 @@ class Silence:
         """Say whether every source that could bring such an event is dead and read to its end."""
         return bool(speakers := self.speakers(conditions)) and speakers <= self._drained
 
+    def is_broken_by(self, conditions: Mapping[str, Any], without: set[str]) -> bool:
+        """Say whether a source other than these could still bring such an event."""
+        return bool(self.speakers(conditions) - self._drained - without)
+
     def speakers(self, conditions: Mapping[str, Any]) -> set[str]:
         """Return the sources that could bring an event that meets the conditions."""
         source, service = conditions.get("source"), conditions.get("service")

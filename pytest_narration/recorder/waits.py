@@ -17,7 +17,7 @@ from .emitters import Death, Emitters
 from .expectation import Absence, Pattern, Progress, Waited, expectation
 from .log import EventLog
 from .quiescence import OpenJobs, OpenStreams
-from .records import Match
+from .records import IN_PROCESS, Match
 
 if TYPE_CHECKING:
     from . import Recorder
@@ -51,6 +51,11 @@ class Waits:
         """Return the attached processes that have ended, with their exit codes."""
         with self._lock:
             return self._emitters.deaths(self._clock())
+
+    def can_grow(self) -> bool:
+        """Say whether a source may bring more: a process that runs, a stream that did not end."""
+        with self._lock:
+            return self._emitters.silent(self._clock()).is_broken_by({}, without={IN_PROCESS})
 
     def wait_for(
         self,

@@ -73,3 +73,42 @@ def test_without_it_the_same_tests_pass(project: pytest.Pytester, run: Run) -> N
     project.makepyfile(_TESTS)
 
     run().assert_outcomes(passed=4)
+
+
+_ENDS_BEFORE_ITS_LINES = """
+    from threading import Timer
+
+    import pytest
+    from pytest_narration.event import Event
+    from pytest_narration.wire import Rejected
+
+    @pytest.fixture
+    def service(narration_recorder):
+        narration_recorder.attach("cart", lambda: None)  # it runs
+        return narration_recorder
+
+    def event(name):
+        return Event(event_id=name, service="cart", actor="cart", action="ask", human="Asking",
+                     correlation_id="c-1", job_id="j-1")
+
+    @pytest.mark.narration(rules=["channel-split"])
+    def test_split(service):
+        service.add_event(event("e-1"), source="cart")
+        service.add_event(event("e-2"), channel="sse", source="test", stream="j-1")
+        Timer(0.05, service.add_event, [event("e-2")], {"source": "cart"}).start()
+
+    @pytest.mark.narration(rules=["no-secrets"])
+    def test_rejected(service):
+        Timer(0.05, service.add_rejected, [Rejected(b"panic: boom", "not JSON", "cart", 7)]).start()
+"""
+
+
+def test_lines_that_a_service_printed_before_the_end_are_read_before_judging(
+    project: pytest.Pytester, run: Run
+) -> None:
+    project.makepyfile(_ENDS_BEFORE_ITS_LINES)
+
+    result = run("--narration-strict")
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*cart, byte 7: not JSON*", "FAILED*::test_rejected*"])
