@@ -30,6 +30,7 @@ from .tracecontext import (
     parse_traceparent,
     parse_tracestate,
 )
+from .tracestate import MEMBER_KEY, TraceState, state_in_span
 
 __all__ = [
     "CORRELATION_HEADER",
@@ -51,8 +52,6 @@ CORRELATION_HEADER: Final = "X-Correlation-Id"
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 """Alias of the correlation id: read when the header itself is absent, always echoed."""
 PARENT_JOB_HEADER: Final = "X-Parent-Job-Id"
-MEMBER_KEY: Final = "narration"
-"""Key of our own ``tracestate`` member."""
 MAX_ID_CHARS: Final = 128
 MAX_CAUSES: Final = 5
 """Event ids that one hop carries: with a span id they fit the 256 characters of a member."""
@@ -86,26 +85,6 @@ _SLOTS: Final[dict[Any, int]] = {
 _LENGTHS: Final = frozenset(map(len, _READ))
 
 
-class TraceState(str):
-    """Other systems' ``tracestate`` members as text, with the trace they belong to.
-
-    A :class:`~.context.Context` keeps it as its ``tracestate``, so the trace's flags reach
-    :func:`~.outgoing.inject` without becoming a field of every event.
-    """
-
-    __slots__ = ("flags", "trace_id")
-
-    trace_id: str
-    flags: int
-
-    def __new__(cls, text: str, trace_id: str, flags: int) -> TraceState:
-        """Join the header value without our own member to the trace's id and W3C flags."""
-        self = str.__new__(cls, text)
-        self.trace_id = trace_id
-        self.flags = flags
-        return self
-
-
 class Incoming(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a request's headers say, checked; everything in it may be bound, logged and sent on."""
 
@@ -134,7 +113,7 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def context(self, **values: Any) -> narration_context:
         """Return the context to work in: these ids, and a span id of its own.
 
-        A recording OpenTelemetry span that is current gives its ids. ``values`` win.
+        An OpenTelemetry span of this process that is current gives its ids. ``values`` win.
         """
         bound: dict[str, Any] = {
             "correlation_id": self.correlation_id,
@@ -153,12 +132,7 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 "trace_id": span.trace_id,
                 "span_id": span.span_id,
                 "parent_span_id": self.parent_span_id if same else None,
-                "tracestate": TraceState(
-                    self.tracestate if same else span.tracestate,
-                    span.trace_id,
-                    # An SDK of level 1 drops the flag; the trace id stays as random as it was.
-                    span.flags | (self.trace_flags & RANDOM if same else 0),
-                ),
+                "tracestate": state_in_span(span, self.tracestate),
             }
         return narration_context(**(bound | values))
 

@@ -30,11 +30,11 @@ __all__ = [
 
 _NOTHING: Final = nullcontext()
 
-_CALLING_KINDS = frozenset({"CLIENT", "PRODUCER"})
+_CALLING_KINDS: Final = frozenset({"CLIENT", "PRODUCER"})
 
 
 class RunningSpan(msgspec.Struct, frozen=True):
-    """The OpenTelemetry span that is current and recording."""
+    """A span of this process, sampled or not."""
 
     trace_id: str
     """32 lower-case hex digits."""
@@ -43,19 +43,22 @@ class RunningSpan(msgspec.Struct, frozen=True):
     flags: int
     """W3C trace flags: sampled, random."""
     tracestate: str
-    """The span's own ``tracestate``, empty when it has none."""
+    """The span's own ``tracestate``, empty when it has none; it may hold the caller's ours."""
     is_call: bool
     """The span stands for one outgoing call (kind CLIENT or PRODUCER)."""
 
 
 def current_ids() -> tuple[str, str, int] | None:
-    """Return ``(trace_id, span_id, flags)`` of the current recording span, ``None`` without one."""
+    """Return ``(trace_id, span_id, flags)`` of the current span, ``None`` without one."""
     span = current_span()
     return None if span is None else (span.trace_id, span.span_id, span.flags)
 
 
 def current_span() -> RunningSpan | None:
-    """Return the current span when it is valid and records, ``None`` otherwise.
+    """Return the current span when it is valid and was made here, ``None`` otherwise.
+
+    A span that is not sampled counts: its trace goes on, and says that it is not. The caller's
+    span does not: it stands for the trace only until a span is made here.
 
     Never raises: a broken tracing set-up must not break the request.
     """
@@ -64,22 +67,25 @@ def current_span() -> RunningSpan | None:
         return None
     try:
         span = api.get_current_span()
-        if not span.is_recording():
-            return None
         ids = span.get_span_context()
-        if not ids.is_valid:
+        if not ids.is_valid or ids.is_remote:
             return None
-        # Only the SDK's spans say their kind; the API does not demand it.
+        # Only the SDK's recording spans say their kind; the API does not demand it.
         kind = getattr(getattr(span, "kind", None), "name", "")
-        return RunningSpan(
-            trace_id=f"{ids.trace_id:032x}",
-            span_id=f"{ids.span_id:016x}",
-            flags=int(ids.trace_flags) & FLAGS_MASK,
-            tracestate=ids.trace_state.to_header() if ids.trace_state else "",
-            is_call=kind in _CALLING_KINDS,
-        )
+        return running(ids, is_call=kind in _CALLING_KINDS)
     except Exception:  # foreign code: any span processor or custom span may raise
         return None
+
+
+def running(ids: Any, *, is_call: bool) -> RunningSpan:
+    """Return OpenTelemetry's ``SpanContext`` as text."""
+    return RunningSpan(
+        trace_id=f"{ids.trace_id:032x}",
+        span_id=f"{ids.span_id:016x}",
+        flags=int(ids.trace_flags) & FLAGS_MASK,
+        tracestate=ids.trace_state.to_header() if ids.trace_state else "",
+        is_call=is_call,
+    )
 
 
 def require() -> Any:

@@ -1,12 +1,15 @@
 """OpenTelemetry carriers <-> span contexts, by this package's strict reading of the headers.
 
-The SDK's own propagator continues a trace from the first of two ``traceparent`` headers and drops
-a ``tracestate`` that level 2 allows. Where OpenTelemetry's instrumentation reads requests before
-narration does, this one keeps both in the same trace::
+The SDK's own propagator continues a trace from the first of two ``traceparent`` headers, drops a
+``tracestate`` that level 2 allows, and sends on our member as this service's caller wrote it.
+Where OpenTelemetry's instrumentation reads and writes the headers, this one keeps both in the same
+trace and says what this service has to say::
 
+    from opentelemetry.baggage.propagation import W3CBaggagePropagator
     from opentelemetry.propagate import set_global_textmap
+    from opentelemetry.propagators.composite import CompositePropagator
 
-    set_global_textmap(strict_propagator())
+    set_global_textmap(CompositePropagator([strict_propagator(), W3CBaggagePropagator()]))
 """
 
 from __future__ import annotations
@@ -14,7 +17,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingExtra
-from .tracecontext import format_traceparent, format_tracestate, parse_traceparent, parse_tracestate
+from .context import current_context
+from .otel import running
+from .outgoing import behind_ours
+from .tracecontext import format_traceparent, parse_traceparent, parse_tracestate
+from .tracestate import MEMBER_KEY, state_in_span
 
 if TYPE_CHECKING:
     from opentelemetry.propagators.textmap import TextMapPropagator
@@ -45,6 +52,8 @@ def strict_propagator() -> TextMapPropagator:
             if parent is None:
                 return context
             members = parse_tracestate(getter.get(carrier, "tracestate") or ()) or ()
+            # What the caller said to this service is none of those that it calls.
+            members = tuple([member for member in members if member[0] != MEMBER_KEY])
             ids = trace.SpanContext(
                 int(parent.trace_id, 16),
                 int(parent.parent_id, 16),
@@ -58,12 +67,13 @@ def strict_propagator() -> TextMapPropagator:
             ids = trace.get_current_span(context).get_span_context()
             if not ids.is_valid:
                 return
-            sent = format_traceparent(
-                f"{ids.trace_id:032x}", f"{ids.span_id:016x}", int(ids.trace_flags)
-            )
+            narrating = current_context()
+            span = running(ids, is_call=True)
+            state = state_in_span(span, narrating.tracestate if narrating else None)
+            sent = format_traceparent(span.trace_id, span.span_id, state.flags)
             setter.set(carrier, "traceparent", sent)
-            if ids.trace_state:
-                setter.set(carrier, "tracestate", format_tracestate(ids.trace_state.items()))
+            if said := behind_ours(narrating, state):
+                setter.set(carrier, "tracestate", said)
 
         @property
         def fields(self) -> set[str]:

@@ -13,12 +13,10 @@ from .context import Context, Trail, current_context
 from .incoming import (
     CORRELATION_HEADER,
     MAX_CAUSES,
-    MEMBER_KEY,
     PARENT_JOB_HEADER,
     REQUEST_ID_HEADER,
     Headers,
     Incoming,
-    TraceState,
     is_event_id,
     is_id,
 )
@@ -27,17 +25,15 @@ from .tracecontext import (
     MAX_MEMBERS,
     RANDOM,
     SAMPLED,
-    fit_members,
     format_traceparent,
-    format_tracestate,
     is_span_id,
     is_trace_id,
     new_span_id,
     new_trace_id,
-    parse_tracestate,
 )
+from .tracestate import MEMBER_KEY, TraceState, others, state_in_span
 
-__all__ = ["CAUSE_HEADER", "inject", "learn", "response_headers"]
+__all__ = ["CAUSE_HEADER", "behind_ours", "inject", "learn", "response_headers"]
 
 CAUSE_HEADER: Final = "X-Narration-Cause"
 
@@ -53,7 +49,7 @@ def inject(headers: MutableMapping[str, str] | None = None) -> MutableMapping[st
 
     Each call gets a parent id of its own, as if it had a client span; the span that narrates
     travels in our ``tracestate`` member, ``narration=<event id>[;<event id>...][;p:<span id>]``.
-    A recording OpenTelemetry span gives the trace, and the parent id when it stands for a call.
+    A current OpenTelemetry span gives the trace, and the parent id when it stands for a call.
     What the headers said about correlation and trace before is replaced, in any spelling of the
     names: they may be those of the request that is being answered. Without a context and without
     a span the headers stay as they are. An id that may not travel is left out.
@@ -122,7 +118,6 @@ def _outgoing(context: Context | None) -> dict[str, str]:
     if context is None and span is None:
         return {}
     sent: dict[str, str] = {}
-    own = ""
     if context is not None:
         correlation = context.values.get("correlation_id")
         if is_id(correlation):
@@ -131,31 +126,33 @@ def _outgoing(context: Context | None) -> dict[str, str]:
         job = context.values.get("job_id") or context.values.get("parent_job_id")
         if is_id(job):
             sent[PARENT_JOB_HEADER] = job
-        own = _member(context)
     state = _trace(context, span)
     parent_id = span.span_id if span is not None and span.is_call else new_span_id()
     sent["traceparent"] = format_traceparent(state.trace_id, parent_id, state.flags)
-    if state:
-        sent["tracestate"] = f"{own},{_with_room(state)}" if own else str(state)
-    elif own:
-        sent["tracestate"] = own
+    if said := behind_ours(context, state):
+        sent["tracestate"] = said
     return sent
+
+
+def behind_ours(context: Context | None, state: TraceState) -> str:
+    """Return a ``tracestate`` with our member, if there is anything to say, and then the others."""
+    own = _member(context) if context is not None else ""
+    if not own:
+        return str(state)
+    return f"{own},{_with_room(state)}" if state else own
 
 
 def _trace(context: Context | None, span: RunningSpan | None) -> TraceState:
     """Return the trace to continue, with what other systems said about it."""
     state = context.tracestate if context is not None else None
     if span is not None:
-        if isinstance(state, TraceState) and state.trace_id == span.trace_id:
-            flags = span.flags | state.flags & RANDOM
-            return TraceState(state, span.trace_id, flags)
-        return TraceState(_others(span.tracestate), span.trace_id, span.flags)
+        return state_in_span(span, state)
     trace_id = context.values.get("trace_id") if context is not None else None
     if isinstance(state, TraceState):
         if trace_id is None or trace_id == state.trace_id:
             return state
         state = None
-    text = _others(state) if state else ""
+    text = others(state) if state else ""
     if is_trace_id(trace_id):
         return TraceState(text, trace_id, SAMPLED)
     correlation = context.values.get("correlation_id") if context is not None else None
@@ -164,12 +161,6 @@ def _trace(context: Context | None, span: RunningSpan | None) -> TraceState:
         derived = hashlib.blake2b(correlation.encode(), digest_size=16).hexdigest()
         return TraceState(text, derived, SAMPLED)
     return TraceState(text, new_trace_id(), SAMPLED | RANDOM)
-
-
-def _others(text: str) -> str:
-    """Other systems' members of a ``tracestate`` that this module did not check before."""
-    members = parse_tracestate([text]) or ()
-    return format_tracestate(fit_members(tuple([m for m in members if m[0] != MEMBER_KEY])))
 
 
 def _with_room(state: str) -> str:

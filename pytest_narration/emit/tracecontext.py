@@ -26,6 +26,7 @@ __all__ = [
     "format_tracestate",
     "is_span_id",
     "is_trace_id",
+    "merge_members",
     "new_span_id",
     "new_trace_id",
     "parse_traceparent",
@@ -147,6 +148,16 @@ def fit_members(
     while kept and (total > chars or len(kept) > count):
         total -= sizes[kept.pop()]
     return tuple(members[index] for index in kept)
+
+
+def merge_members(said: tuple[Member, ...], known: tuple[Member, ...]) -> tuple[Member, ...]:
+    """Put the members that are added or changed before the rest, which keeps its order.
+
+    "Mutating the tracestate Field": changed members go to the front, nobody else's are deleted.
+    """
+    changed = tuple([member for member in said if member not in known])
+    keys = {key for key, _ in changed}
+    return (*changed, *(member for member in known if member[0] not in keys))
 
 
 def is_trace_id(value: object) -> TypeGuard[str]:

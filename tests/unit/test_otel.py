@@ -6,6 +6,7 @@ import builtins
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -25,12 +26,13 @@ pytest.importorskip("opentelemetry.sdk")
 from opentelemetry import baggage, trace
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
 
 from tests.unit.tracing import Tracing, traced
 
 TRACE = "12345678901234567890123456789012"
 SPAN = "1234567890123456"
+EVENT = "01890a5d-ac96-774b-bcce-b302099a8057"
 HEADERS = {"traceparent": f"00-{TRACE}-{SPAN}-03", "tracestate": "foo=1"}
 
 
@@ -56,10 +58,25 @@ def test_a_recording_span_gives_its_ids(tracing: Tracing) -> None:
     assert ids[2] & 0x01
 
 
-def test_a_span_that_is_not_sampled_gives_none() -> None:
+def test_a_span_that_is_not_sampled_gives_its_ids_and_says_so() -> None:
+    """The sampler's word holds for the services that are called, too."""
     tracer = TracerProvider(sampler=ALWAYS_OFF).get_tracer("test")
-    with tracer.start_as_current_span("work"):
+    with tracer.start_as_current_span("work") as span, extract({}).context() as context:
+        ids = span.get_span_context()
+        assert otel.current_ids() == (f"{ids.trace_id:032x}", f"{ids.span_id:016x}", 0x02)
+        assert context.get("trace_id") == f"{ids.trace_id:032x}"
+        sent = extract(inject())
+    assert (sent.trace_id, sent.trace_flags & 0x01) == (f"{ids.trace_id:032x}", 0)
+
+
+def test_the_callers_span_is_not_taken_for_one_of_ours() -> None:
+    """OpenTelemetry makes it current while it reads a request."""
+    caller = strict_propagator().extract(HEADERS)
+    token = otel_context.attach(caller)
+    try:
         assert otel.current_ids() is None
+    finally:
+        otel_context.detach(token)
 
 
 def test_a_broken_span_breaks_nothing() -> None:
@@ -137,6 +154,56 @@ def test_a_span_that_is_current_already_is_left_alone(tracing: Tracing) -> None:
     ):
         assert trace.get_current_span() is outer
     assert tracing.spans(trace.SpanKind.SERVER) == []
+
+
+class Editing(Sampler):
+    """Says in the trace's state how it sampled, as consistent probability sampling does."""
+
+    def should_sample(
+        self, parent_context: Any, trace_id: int, name: str, *rest: Any, **more: Any
+    ) -> SamplingResult:
+        parent = trace.get_current_span(parent_context).get_span_context()
+        known = parent.trace_state
+        state = known.update("ot", "th:8") if "ot" in known else known.add("ot", "th:8")
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, None, state)
+
+    def get_description(self) -> str:
+        return "editing"
+
+
+@pytest.mark.parametrize(
+    ("given", "sent_on"),
+    [
+        ("", "ot=th:8"),
+        ("foo=1,bar=2", "ot=th:8,foo=1,bar=2"),
+        ("foo=1,ot=th:c,bar=2", "ot=th:8,foo=1,bar=2"),
+        ("foo@=1,bar=2", "ot=th:8,foo@=1,bar=2"),
+        (f"narration={EVENT};p:{SPAN},foo=1", "ot=th:8,foo=1"),
+    ],
+)
+@pytest.mark.parametrize("in_span", [True, False])
+def test_what_a_sampler_says_in_the_state_is_sent_on_before_the_rest(
+    given: str, sent_on: str, in_span: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what the SDK's reader of level 1 drops is still there, in its order."""
+    with traced(monkeypatch, sampler=Editing()):
+        incoming = extract({"traceparent": HEADERS["traceparent"], "tracestate": given})
+        ids = (incoming.trace_id, incoming.parent_id, incoming.trace_flags, incoming.tracestate)
+        with otel.serving(*ids, "GET"), incoming.context():
+            within = nullcontext() if in_span else trace.use_span(trace.INVALID_SPAN)
+            with within:
+                ours, _, rest = inject()["tracestate"].partition(",")
+    assert (ours.partition("=")[0], rest) == ("narration", sent_on)
+
+
+def test_a_samplers_word_makes_room_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ",".join(f"k{n}=v" for n in range(31))
+    with traced(monkeypatch, sampler=Editing()):
+        incoming = extract({"traceparent": HEADERS["traceparent"], "tracestate": given})
+        ids = (incoming.trace_id, incoming.parent_id, incoming.trace_flags, incoming.tracestate)
+        with otel.serving(*ids, "GET"), incoming.context():
+            keys = [part.partition("=")[0] for part in inject()["tracestate"].split(",")]
+    assert keys == ["narration", "ot", *(f"k{n}" for n in range(30))]
 
 
 def test_a_client_span_is_the_parent_id_of_its_call(tracing: Tracing) -> None:
@@ -265,6 +332,30 @@ async def test_the_validation_suite_holds_within_opentelemetrys_instrumentation(
     service.tracing = tracing
     service.service = service.serve_within_a_span
     judge(case, await service.run(case))
+
+
+def test_the_propagator_sends_this_services_word_and_not_its_callers() -> None:
+    """OpenTelemetry's instrumentation writes the headers of a call after ours did."""
+    propagator = strict_propagator()
+    given = {**HEADERS, "tracestate": f"narration={EVENT};p:{SPAN},foo=1"}
+    read = propagator.extract(given)
+    with extract(given).context() as context:
+        event = narrate("call", "Calling", actor="test")
+        sent = inject()
+        propagator.inject(sent, read)
+    assert sent["tracestate"] == f"narration={event};p:{context.get('span_id')},foo=1"
+    assert sent["traceparent"] == HEADERS["traceparent"]
+    outside: dict[str, str] = {}
+    propagator.inject(outside, read)
+    assert outside == HEADERS
+
+
+def test_the_propagator_of_another_trace_leaves_the_callers_members_out(tracing: Tracing) -> None:
+    with extract(HEADERS).context() as context, tracing.tracer.start_as_current_span("root"):
+        sent: dict[str, str] = {}
+        strict_propagator().inject(sent)
+    assert sent["tracestate"] == f"narration=p:{context.get('span_id')}"
+    assert extract(sent).trace_id != TRACE
 
 
 def test_the_propagator_reads_what_it_wrote() -> None:
