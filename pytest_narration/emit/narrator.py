@@ -80,7 +80,8 @@ class Narrator:
         self.identity = identity
         self.sink = sink
         self.subscribers: tuple[Subscriber, ...] = ()
-        self.rank = RANK[level]
+        self.silent = frozenset(LEVELS[: RANK[level]])
+        """The levels that are not written."""
         self.development = development
         self._redactor = redactor or Redactor()
         self._clock = clock or Clock()
