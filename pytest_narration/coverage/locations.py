@@ -67,13 +67,14 @@ class _Scan:
 
     def __init__(self, root: Path) -> None:
         self._sites: dict[str, list[CallSite]] = {}
-        self._literals: dict[str, Location] = {}
+        self._literals: dict[str, list[Location]] = {}
         for module in modules(root) if root.is_dir() or root.suffix == ".py" else ():
             for site in scan_module(module):
                 self._sites.setdefault(site.text, []).append(site)
             for node in ast.walk(module.tree):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    self._literals.setdefault(node.value, Location(module.path, node.lineno))
+                    place = Location(module.path, node.lineno)
+                    self._literals.setdefault(node.value, []).append(place)
 
     def find(self, point: Point) -> Location | None:
         best = max(
@@ -81,7 +82,10 @@ class _Scan:
         )
         if best:
             return Location(best.path, best.line)
-        return self._literals.get(point.human) if point.human else None
+        words = point.human or ""
+        places = self._literals.get(words, [])
+        # Where each literal is that of a call, the calls are those of other actions.
+        return places[0] if len(places) > len(self._sites.get(words, ())) else None
 
     def _candidates(self, point: Point) -> Sequence[CallSite]:
         if point.pattern:

@@ -66,6 +66,20 @@ def test_check_looks_for_words_though_the_catalog_gives_a_line(here: Path, capsy
     assert "point 'cart.refused' is in no line of cart.py:7" in capsys.readouterr().out
 
 
+def test_words_that_another_action_says_are_no_words_of_the_point(here: Path, capsys: Out) -> None:
+    Path("cart.py").write_text(
+        'narrate("refused", "Payment refused: {error_kind}", actor="cart")', encoding="utf-8"
+    )
+    _with_call_site("cart.refused", "cart.py")
+
+    assert main(["catalog", "check"]) == 1
+    assert "point 'cart.refused' is in no line of cart.py" in capsys.readouterr().out
+
+    with Path("cart.py").open("a", encoding="utf-8") as file:
+        file.write('\nWORDS = {"error": "Payment refused: {error_kind}"}\n')
+    assert main(["catalog", "check"]) == 0
+
+
 @pytest.mark.parametrize(("there", "code"), [(True, 0), (False, 1)])
 def test_check_looks_for_files_of_other_languages(here: Path, there: bool, code: int) -> None:
     if there:
