@@ -33,7 +33,7 @@ MACHINES_VARIABLE = "NARRATION_MACHINES"
 _START_SECONDS = 120.0
 _CALL_SECONDS = 30.0
 _SHOWN_LINES = 15
-_PASSED_ON = frozenset({"NARRATION_LEVEL"})
+_PASSED_ON = frozenset({"NARRATION_LEVEL", "NARRATION_VALIDATE"})
 """Variables of this process that services in containers see as well."""
 
 
