@@ -1,5 +1,6 @@
 """Python source -> the places that narrate or log, with their words, and which service they are of.
 
+A call of a helper, ``layer`` or ``start_job_run``, is a site of each event that it narrates.
 ``narration catalog scan`` and ``check`` compare them with a catalog, and ``locations`` finds the
 lines of declared points among them. Nothing is imported or run: the source is only parsed.
 """
@@ -11,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..emit import job_runs, layers
+from ..emit.shorthand import sentence_of
 from ..formats.actions import action_of
 from .call_texts import constants_of, has_placeholder, has_words, template_of
 from .catalog import ANYONE
@@ -31,6 +34,17 @@ _LEVELS = {
     "critical": "fatal",
     "fatal": "fatal",
 }
+_NARRATES = frozenset({"narrate", "narrate_auto", "narrate_with_otel_context"})
+_HELPERS = {
+    "start_job_run": (job_runs.STARTED,),
+    "end_job_run": (job_runs.COMPLETED, job_runs.FAILED),
+    "job_run": (job_runs.STARTED, job_runs.COMPLETED, job_runs.FAILED),
+    "layer": (layers.STARTED, layers.COMPLETED, layers.FAILED),
+}
+"""``{helper: what it narrates}``."""
+_FAILURES = (job_runs.FAILED, layers.FAILED)
+_COMMON_WORDS = ("layer",)
+"""Helpers that a call means only where the name was imported from the façade."""
 _LOGGERS = ("log", "logging", "structlog")
 _FACTORIES = ("get_logger", "getLogger", "getChild")
 _DERIVING = ("bind", "opt", "new", "try_unbind", "unbind", "patch", "contextualize")
@@ -98,32 +112,64 @@ class _Visitor(ast.NodeVisitor):
         self._path = module.path
         self._loggers = _logger_names(module.tree)
         self._constants = constants_of(module.tree)
+        self._facade = _facade_names(module.tree)
 
     def _template(self, node: ast.expr, values: Sequence[ast.expr] = ()) -> str | None:
         return template_of(node, values, self._constants)
 
     def visit_Call(self, node: ast.Call) -> None:
-        site = self._narrate(node) or self._log(node)
+        name = self._called(node.func)
+        if name in _NARRATES:
+            site = self._narrate(node, name)
+        elif name in _HELPERS:
+            self.found += self._helper(node, name)
+            site = None
+        else:
+            site = self._log(node)
         if site:
             self.found.append(site)
         self.generic_visit(node)
 
-    def _narrate(self, node: ast.Call) -> CallSite | None:
-        if _last_name(node.func) != "narrate" or len(node.args) < 2:
+    def _called(self, function: ast.expr) -> str:
+        """Return the name that a function has in the façade, or its last name."""
+        name = _last_name(function) or ""
+        if isinstance(function, ast.Name):
+            name = self._facade.get(name, name)
+            is_known = function.id in self._facade
+        else:
+            inner = _last_name(function.value) if isinstance(function, ast.Attribute) else None
+            is_known = inner is not None and self._facade.get(inner, inner) == "emit"
+        return name if is_known or name not in _COMMON_WORDS else ""
+
+    def _narrate(self, node: ast.Call, name: str) -> CallSite | None:
+        if not node.args:
             return None
-        action, text = self._template(node.args[0]), self._template(node.args[1])
+        action = self._template(node.args[0])
+        if len(node.args) > 1:
+            text = self._template(node.args[1])
+        else:  # what a ``**`` holds would be among the words
+            names = [k.arg for k in node.keywords if k.arg]
+            is_told = name == "narrate_auto" and len(names) == len(node.keywords)
+            text = sentence_of(action, dict.fromkeys(names, "")) if is_told and action else None
         if not action or not text:
             return None
-        keywords = {k.arg: self._template(k.value) for k in node.keywords if k.arg}
-        return CallSite(
-            self._path,
-            node.lineno,
-            "narrate",
-            action,
-            text,
-            actor=keywords.get("actor"),
-            level=keywords.get("level") or "info",
-        )
+        keywords = self._keywords(node)
+        level = keywords.get("level") or "info"
+        actor = keywords.get("actor")
+        return CallSite(self._path, node.lineno, "narrate", action, text, actor=actor, level=level)
+
+    def _helper(self, node: ast.Call, name: str) -> Iterator[CallSite]:
+        keywords = self._keywords(node)
+        for said in _HELPERS[name]:
+            action, text = said
+            level = "error" if said in _FAILURES else keywords.get("level") or "info"
+            actor = keywords.get("actor")
+            yield CallSite(
+                self._path, node.lineno, "narrate", action, text, actor=actor, level=level
+            )
+
+    def _keywords(self, node: ast.Call) -> dict[str, str | None]:
+        return {k.arg: self._template(k.value) for k in node.keywords if k.arg}
 
     def _log(self, node: ast.Call) -> CallSite | None:
         if not isinstance(node.func, ast.Attribute) or not self._is_logger(node.func.value):
@@ -151,6 +197,23 @@ class _Visitor(ast.NodeVisitor):
             or lower.endswith("logger")
             or lower.rpartition("_")[2] in _LOGGERS
         )
+
+
+def _facade_names(tree: ast.Module) -> dict[str, str]:
+    """Return ``{name in this module: name in the façade}`` of what is imported from ``….emit``.
+
+    The façade itself is ``"emit"``. A project may have one of its own that hands ours on.
+    """
+    names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            is_facade = (node.module or "").rpartition(".")[2] == "emit"
+            for name in node.names:
+                if is_facade or name.name == "emit":
+                    names[name.asname or name.name] = name.name
+        elif isinstance(node, ast.Import):
+            names |= {n.asname: "emit" for n in node.names if n.asname and n.name.endswith(".emit")}
+    return names
 
 
 def _logger_names(tree: ast.Module) -> frozenset[str]:

@@ -19,8 +19,30 @@ from .context import current_context, narration_context
 from .identity import new_id
 from .process import narrate
 
-__all__ = ["JobRun", "end_job_run", "error_kind_of", "job_run", "start_job_run"]
+__all__ = [
+    "COMPLETED",
+    "FAILED",
+    "STARTED",
+    "JobRun",
+    "end_job_run",
+    "error_kind_of",
+    "job_run",
+    "start_job_run",
+]
 
+STARTED: Final = (
+    "job_run_started",
+    "Started run {job_run_id} of job {job_id} (attempt {attempt})",
+)
+"""Action and template, for catalogs as well."""
+COMPLETED: Final = (
+    "job_run_completed",
+    "Completed run {job_run_id} of job {job_id} (attempt {attempt}, {duration_ms} ms)",
+)
+FAILED: Final = (
+    "job_run_failed",
+    "Run {job_run_id} of job {job_id} failed (attempt {attempt}): {error_kind}",
+)
 _MS_DIGITS: Final = 3
 
 
@@ -73,11 +95,7 @@ def start_job_run(
     binding.__enter__()
     run = JobRun(job_id, job_run_id, attempt, binding)
     try:
-        narrate(
-            "job_run_started",
-            "Started run {job_run_id} of job {job_id} (attempt {attempt})",
-            **fields,
-        )
+        narrate(*STARTED, **fields)
     except BaseException:  # strict validation: the run has not begun
         binding.__exit__(None, None, None)
         raise
@@ -106,16 +124,14 @@ def end_job_run(
     try:
         if error is None:
             narrate(
-                "job_run_completed",
-                "Completed run {job_run_id} of job {job_id} (attempt {attempt}, {duration_ms} ms)",
+                *COMPLETED,
                 **{"duration_ms": run.duration_ms, "outcome": run.outcome, **fields},
             )
             return
         retry = {"will_retry": will_retry, "backoff_ms": backoff_ms}
         known = {name: value for name, value in retry.items() if value is not None}
         narrate(
-            "job_run_failed",
-            "Run {job_run_id} of job {job_id} failed (attempt {attempt}): {error_kind}",
+            *FAILED,
             **{
                 "level": "error",
                 "duration_ms": run.duration_ms,

@@ -15,13 +15,18 @@ import functools
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from .context import narration_context
 from .job_runs import error_kind_of
 from .process import narrate
 
-__all__ = ["layer"]
+__all__ = ["COMPLETED", "FAILED", "STARTED", "layer"]
+
+STARTED: Final = ("layer_started", "Started {layer}")
+"""Action and template, for catalogs as well."""
+COMPLETED: Final = ("layer_completed", "Completed {layer} in {latency_ms} ms ({outcome})")
+FAILED: Final = ("layer_failed", "{layer} failed after {latency_ms} ms: {error_kind}")
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -64,7 +69,7 @@ class layer:  # noqa: N801  a context manager reads as a noun phrase
         binding = narration_context(layer=self.name, actor=self._actor)
         binding.__enter__()
         try:
-            narrate("layer_started", "Started {layer}", **self._said(level=self._level))
+            narrate(*STARTED, **self._said(level=self._level))
         except BaseException:  # strict validation: the step has not begun
             binding.__exit__(None, None, None)
             raise
@@ -85,14 +90,12 @@ class layer:  # noqa: N801  a context manager reads as a noun phrase
         try:
             if error is None:
                 narrate(
-                    "layer_completed",
-                    "Completed {layer} in {latency_ms} ms ({outcome})",
+                    *COMPLETED,
                     **self._said(level=self._level, latency_ms=latency_ms, outcome=self.outcome),
                 )
             else:
                 narrate(
-                    "layer_failed",
-                    "{layer} failed after {latency_ms} ms: {error_kind}",
+                    *FAILED,
                     **self._said(
                         level="error",
                         latency_ms=latency_ms,

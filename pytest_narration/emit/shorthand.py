@@ -7,13 +7,14 @@ and the sentence, or the ids of an OpenTelemetry span where there is no context 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from .context import current_context
 from .otel import current_ids
 from .process import narrate
 
-__all__ = ["narrate_auto", "narrate_with_otel_context"]
+__all__ = ["narrate_auto", "narrate_with_otel_context", "sentence_of"]
 
 _SPEECH = frozenset({"actor", "cute", "level", "sse", "story"})
 """Keywords of ``narrate`` that are no fields of their own."""
@@ -39,7 +40,7 @@ def narrate_auto(action: str, template: str | None = None, /, **fields: Any) -> 
         fields["actor"] = _module_of(sys._getframe(1).f_globals)
     if context is None or context.get("trace_id") is None:
         fields = _span_ids() | fields
-    return narrate(action, _sentence(action, fields) if template is None else template, **fields)
+    return narrate(action, sentence_of(action, fields) if template is None else template, **fields)
 
 
 def narrate_with_otel_context(action: str, template: str, /, **fields: Any) -> str | None:
@@ -63,7 +64,11 @@ def _module_of(names: dict[str, Any]) -> str | None:
     return name.rpartition(".")[2].strip("_").replace("_", "-") or None
 
 
-def _sentence(action: object, fields: dict[str, Any]) -> str:
+def sentence_of(action: object, fields: Mapping[str, Any]) -> str:
+    """Return the template that :func:`narrate_auto` makes of an action and of fields with values.
+
+    The catalog makes the same of source.
+    """
     words = str(action).replace("_", " ").strip().capitalize()
     told = ", ".join(
         f"{name.replace('_', ' ')} {{{name}}}"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +69,87 @@ def test_loggers_are_found_by_their_name_and_by_where_they_come_from(
     assert (site.action, site.text, site.level) == expected
 
 
+_EMIT = "from pytest_narration.emit import"
+_STARTED = ("job_run_started", "Started run {job_run_id} of job {job_id} (attempt {attempt})")
+_ENDED = [
+    ("job_run_completed",
+     "Completed run {job_run_id} of job {job_id} (attempt {attempt}, {duration_ms} ms)", "info"),
+    ("job_run_failed",
+     "Run {job_run_id} of job {job_id} failed (attempt {attempt}): {error_kind}", "error"),
+]  # fmt: skip
+_LAYER = [
+    ("layer_completed", "Completed {layer} in {latency_ms} ms ({outcome})", "info"),
+    ("layer_started", "Started {layer}", "info"),
+    ("layer_failed", "{layer} failed after {latency_ms} ms: {error_kind}", "error"),
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("narrate_auto('cache_reset', 'Emptied {entries}', entries=1)",
+         [("cache_reset", "Emptied {entries}", "info")]),
+        ("narrate_auto('cache_reset', actor='kv', level='warn', entries=1, trace_id=t)",
+         [("cache_reset", "Cache reset (entries {entries})", "warn")]),
+        ("narrate_auto('cache_reset')", [("cache_reset", "Cache reset", "info")]),
+        ("narrate_auto('cache_reset', **fields)", []),
+        ("narrate('cache_reset')", []),
+        ("emit.narrate_with_otel_context('charge', 'Charged {amount}', amount=1)",
+         [("charge", "Charged {amount}", "info")]),
+        (f"{_EMIT} narrate as say\nsay('a', 'b')", [("a", "b", "info")]),
+        (f"{_EMIT} start_job_run as begin\nrun = begin(job_id, attempt=2)", [(*_STARTED, "info")]),
+        ("end_job_run(run, error)", _ENDED),
+        ("with job_run(job_id): pass", [*_ENDED, (*_STARTED, "info")]),
+        ("import pytest_narration.emit as e\nwith e.layer(name): pass", _LAYER),
+        (f"{_EMIT} layer as step\n@step('enrich')\nasync def enrich(): pass", _LAYER),
+        ("emit.layer('a', level='debug')",
+         [(*_LAYER[0][:2], "debug"), (*_LAYER[1][:2], "debug"), _LAYER[2]]),
+        ("def layer(n): pass\nlayer('conv')\nself.layer('conv')\nnn.layer('conv')", []),
+    ],
+)  # fmt: skip
+def test_a_helper_is_a_site_of_each_event_that_it_narrates(
+    source: str, expected: list[tuple[str, str, str]]
+) -> None:
+    found = scan_source(source, Path("cart.py"))
+
+    assert [(s.action, s.text, s.level) for s in found] == expected
+    assert {s.kind for s in found} <= {"narrate"}
+
+
+def test_what_the_helpers_narrate_is_what_their_sites_say(tmp_path: Path) -> None:
+    """A service that calls them all has no event that a scan of its source did not foresee."""
+    source = tmp_path / "shop.py"
+    source.write_text(
+        """\
+from pytest_narration.emit import (
+    configure, end_job_run, job_run, layer, narrate_auto, narrate_with_otel_context, start_job_run)
+
+configure("shop", "1.0")
+narrate_auto("cache_reset", entries=12, level="info")
+narrate_with_otel_context("charge", "Charged {amount}", amount=12)
+with job_run("j"), layer("pick"):
+    pass
+end_job_run(start_job_run("j"), "LATE")
+try:
+    with layer("pack"):
+        raise TimeoutError
+except TimeoutError:
+    pass
+""",
+        encoding="utf-8",
+    )
+    printed = subprocess.run(
+        [sys.executable, str(source)], capture_output=True, check=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    ).stdout  # fmt: skip
+    events = [json.loads(line) for line in printed.splitlines()]
+
+    told = {(event["action"], event["template"]) for event in events}
+    foreseen = {(site.action, site.text) for site in scan_tree(source)}
+    assert told == foreseen
+    assert len(told) == 8
+
+
 @pytest.mark.parametrize(
     "source",
     ["log.info(f'{a} {b}')", "log.info('%s', text)", "log.info('%s' % text)", "log.info()"],
@@ -125,6 +210,17 @@ def test_a_point_is_located_in_the_file_or_folder_that_it_names(tmp_path: Path) 
         "cart.start": "src/cart.py:5",
         "cart.checkout": "src/cart.py:8",
     }
+
+
+def test_a_point_of_a_step_is_located_where_the_step_is_made(tmp_path: Path) -> None:
+    (tmp_path / "cart.py").write_text(
+        'from pytest_narration.emit import layer\n\nwith layer("warm"):\n    pass\n', "utf-8"
+    )
+    text = SHOP.replace('action = "startup"\nhuman = "Starting on port {port}"',
+                        'action = "layer_started"\nhuman = "Started {layer}"')  # fmt: skip
+    text = text.replace('human = "Started', 'call_site = "cart.py"\nhuman = "Started')
+
+    assert str(locate(shop(tmp_path, text), base=tmp_path)["cart.start"]) == "cart.py:3"
 
 
 def test_a_template_that_travels_through_a_variable_is_located_by_its_literal(
