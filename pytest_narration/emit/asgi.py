@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Final
 
 from .context import Context, _current, current_context
 from .headers import Incoming, extract, narrate_replaced, response_headers
@@ -23,7 +23,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-INTERNAL_ERROR = b'{"error":{"code":"internal_error","message":"The service failed."}}'
+_SERVED: Final = "pytest_narration.served"
+"""Key in the scope of a request that a middleware further out serves already."""
+INTERNAL_ERROR: Final = b'{"error":{"code":"internal_error","message":"The service failed."}}'
 """Body of the answer to a request that the application failed without answering."""
 
 
@@ -32,11 +34,12 @@ class NarrationMiddleware:
 
     Every response carries ``X-Correlation-Id``, ``X-Request-Id`` and, once something was narrated,
     ``X-Narration-Cause``: streams, and the 500 that is sent when the application raises before it
-    answered (narrated as ``request_failed``; the exception goes on to the server). A header that
-    the application set itself is left alone. Web sockets and lifespan pass through.
+    answered or ends without an answer (narrated as ``request_failed``; an exception goes on to the
+    server). A header that the application set itself is left alone. Web sockets and lifespan pass
+    through.
 
     Put it around the whole application, ``app = NarrationMiddleware(app)``: frameworks write some
-    error pages outside the middleware that is added to them.
+    error pages outside the middleware that is added to them. Within another one it does nothing.
 
     :param app: the application.
     :param actor: who acts in what the middleware itself narrates.
@@ -55,9 +58,11 @@ class NarrationMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or _SERVED in scope:
             await self.app(scope, receive, send)
             return
+        # In place: what is around us may read what the application adds, as its route.
+        scope[_SERVED] = True
         # A client in the same process may have called us inside its own context; what that binds
         # (its job, its SSE stream) is not this request's.
         outer = _current.set(None)
@@ -68,7 +73,13 @@ class NarrationMiddleware:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         incoming = extract(scope["headers"])
-        has_started = False
+        has_started = has_left = False
+
+        async def watched() -> Message:
+            nonlocal has_left
+            message = await receive()
+            has_left = has_left or message["type"] == "http.disconnect"
+            return message
 
         async def send_with_ids(message: Message) -> None:
             nonlocal has_started
@@ -82,12 +93,15 @@ class NarrationMiddleware:
         with self._traced(scope, incoming), incoming.context() as context:
             narrate_replaced(incoming, actor=self.actor)
             try:
-                await self.app(scope, receive, send_with_ids)
+                await self.app(scope, watched, send_with_ids)
             except Exception as error:
                 if not has_started:
-                    self._narrate_failed(error)
+                    self._narrate_failed(type(error).__name__)
                     await _answer_failed(send_with_ids)
                 raise
+            if not has_started and not has_left:
+                self._narrate_failed("NoResponse")
+                await _answer_failed(send_with_ids)
 
     def _traced(self, scope: Scope, incoming: Incoming) -> AbstractContextManager[None]:
         name = scope["method"] if self.spans else None
@@ -95,13 +109,13 @@ class NarrationMiddleware:
             incoming.trace_id, incoming.parent_id, incoming.trace_flags, incoming.tracestate, name
         )
 
-    def _narrate_failed(self, error: Exception) -> None:
+    def _narrate_failed(self, kind: str) -> None:
         narrate(
             "request_failed",
             "Request failed: {error_kind}",
             actor=self.actor,
             level="error",
-            error_kind=type(error).__name__,
+            error_kind=kind,
         )
 
 

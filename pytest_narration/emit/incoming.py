@@ -200,12 +200,18 @@ def narrate_replaced(incoming: Incoming, *, actor: str = "http-server") -> None:
 
 
 def _one(values: list[str]) -> str | None:
-    """The only value said; two that differ come back joined, and no id may contain the comma."""
+    """The only value said; two that differ come back joined, and no id may contain the comma.
+
+    Servers and proxies join repeated fields with commas (RFC 9110 section 5.2), so a joined one
+    reads as they do.
+    """
     if not values:
         return None
-    if len(values) == 1:
+    if len(values) == 1 and "," not in values[0]:
         return values[0].strip(" \t") or None
-    return ",".join(dict.fromkeys(value.strip(" \t") for value in values)) or None
+    parts = dict.fromkeys(part.strip(" \t") for value in values for part in value.split(","))
+    parts.pop("", None)
+    return ",".join(parts) or None
 
 
 def _refusal(offered: str) -> str | None:

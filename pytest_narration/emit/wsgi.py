@@ -27,6 +27,8 @@ _READ: Final = tuple(
     (f"HTTP_{name.upper().replace('-', '_')}", name)
     for name in ("x-correlation-id", "x-request-id", "x-parent-job-id", "traceparent", "tracestate")
 )
+_SERVED: Final = "pytest_narration.served"
+"""Key in the environ of a request that a middleware further out serves already."""
 _FAILED: Final = b'{"error":{"code":"internal_error","message":"The service failed."}}'
 
 
@@ -34,8 +36,8 @@ class NarrationMiddleware:
     """Reads the ids of a request, binds them while the response is made, and echoes them.
 
     As :class:`pytest_narration.emit.asgi.NarrationMiddleware`. The body's iterator runs in the
-    request's context too, whichever thread the server takes it from. An exception before the
-    response started is written to ``wsgi.errors``, as servers do, and answered with 500.
+    request's context too, whichever thread the server takes it from. An exception before anything
+    was sent is written to ``wsgi.errors``, as servers do, and answered with 500.
 
     :param app: the application.
     :param actor: who acts in what the middleware itself narrates.
@@ -54,6 +56,9 @@ class NarrationMiddleware:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request; the iterable that is returned must be closed, as PEP 3333 demands."""
+        if _SERVED in environ:
+            return self.app(environ, start_response)
+        environ[_SERVED] = True
         return _Response(self, environ, start_response)
 
 
@@ -67,6 +72,7 @@ class _Response:
         self._environ = environ
         self._start_response = start_response
         self._has_started = False
+        self._has_sent = False
         self._stack = ExitStack()
         self._body: Iterable[bytes] = ()
         self._chunks: Iterator[bytes] = iter(())
@@ -106,7 +112,7 @@ class _Response:
             self._chunks = iter(self._body)
         except Exception as error:
             try:
-                self._chunks = iter([self._failed(error)])
+                self._chunks = iter([self._failed(error, type(error).__name__)])
             except BaseException:
                 # No iterable is returned, so nobody will close it.
                 self._close()
@@ -114,13 +120,19 @@ class _Response:
 
     def _next(self) -> bytes:
         try:
-            return next(self._chunks)
+            chunk = next(self._chunks)
         except StopIteration:
-            raise
+            if self._has_started:
+                raise
+            error = RuntimeError("the application ended without start_response")
+            return self._failed(error, "NoResponse")
         except Exception as error:
-            last = self._failed(error)
+            last = self._failed(error, type(error).__name__)
             self._chunks = iter(())
             return last
+        # The headers go out with the first bytes, and not before (PEP 3333).
+        self._has_sent = self._has_sent or len(chunk) > 0
+        return chunk
 
     def _close(self) -> None:
         try:
@@ -138,20 +150,28 @@ class _Response:
         context = current_context() or self._bound
         lacking = response_headers(self._incoming, context, own)
         arguments = () if exc_info is None else (exc_info,)
-        return self._start_response(status, [*headers, *lacking], *arguments)
+        write = self._start_response(status, [*headers, *lacking], *arguments)
 
-    def _failed(self, error: Exception) -> bytes:
+        def writing(chunk: bytes) -> object:
+            self._has_sent = True
+            return write(chunk)
+
+        return writing
+
+    def _failed(self, error: Exception, kind: str) -> bytes:
         """Answer 500 for an application that failed before it answered; otherwise raise on."""
-        if self._has_started:
+        if self._has_sent:
             raise error
         narrate(
             "request_failed",
             "Request failed: {error_kind}",
             actor=self._middleware.actor,
             level="error",
-            error_kind=type(error).__name__,
+            error_kind=kind,
         )
         traceback.print_exception(error, file=self._environ.get("wsgi.errors", sys.stderr))
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(_FAILED)))]
-        self._start("500 Internal Server Error", headers)
-        return _FAILED
+        # A server that has sent its headers all the same raises the error on.
+        info = (type(error), error, error.__traceback__) if self._has_started else None
+        self._start("500 Internal Server Error", headers, info)
+        return b"" if self._environ["REQUEST_METHOD"] == "HEAD" else _FAILED

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from pytest_narration.emit import current_context, narrate, narration_context, subscribe
 from pytest_narration.emit.asgi import NarrationMiddleware
@@ -174,6 +174,53 @@ async def test_a_failure_after_the_response_began_is_left_to_the_server() -> Non
     assert [message["type"] for message in messages] == ["http.response.start"]
     names = [name for name, _ in messages[0]["headers"]]
     assert names == [b"x-correlation-id", b"x-request-id"]
+
+
+@pytest.mark.asyncio
+async def test_an_application_that_forgets_to_answer_is_answered_for(
+    narrated: list[dict[str, Any]],
+) -> None:
+    """A server's own page for it has no ids."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+
+    async with client(NarrationMiddleware(app)) as http:
+        answer = await http.get("/", headers={"X-Request-Id": "c-1"})
+    assert answer.status_code == 500
+    assert answer.headers["x-request-id"] == "c-1"
+    (event,) = narrated
+    assert (event["action"], event["error_kind"]) == ("request_failed", "NoResponse")
+
+
+@pytest.mark.asyncio
+async def test_a_caller_who_left_is_not_answered(narrated: list[dict[str, Any]]) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def send(message: Any) -> None:
+        raise AssertionError(f"sent {message}")
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    await NarrationMiddleware(app)({"type": "http", "headers": []}, receive, send)
+    assert narrated == []
+
+
+@pytest.mark.asyncio
+async def test_a_middleware_within_another_leaves_the_request_to_it(
+    narrated: list[dict[str, Any]],
+) -> None:
+    """A mounted application may bring its own: the request is still one, with one id."""
+    inner = NarrationMiddleware(Starlette(routes=ROUTES))
+    async with client(NarrationMiddleware(Starlette(routes=[Mount("/sub", inner)]))) as http:
+        answer = await http.get("/sub/ok", headers={"X-Correlation-Id": "not an id"})
+    assert [event["action"] for event in narrated] == ["correlation_id_replaced", "work"]
+    ids = {event["correlation_id"] for event in narrated}
+    assert ids == {answer.headers["x-correlation-id"]} == {answer.json()["correlation_id"]}
+    assert answer.headers.get_list("x-narration-cause") == [narrated[-1]["event_id"]]
 
 
 @pytest.mark.asyncio

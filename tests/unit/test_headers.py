@@ -165,6 +165,15 @@ def test_two_correlation_ids_are_one_only_when_they_agree() -> None:
     assert extract([pair, ("X-Correlation-ID", "b")]).replaced == "ambiguous"
 
 
+@pytest.mark.parametrize("joined", ["a,a", "a, a", "a ,\ta", "a,", ",a", "a,,a"])
+def test_a_field_that_a_server_or_proxy_joined_reads_as_the_fields_it_was(joined: str) -> None:
+    """RFC 9110 section 5.2; WSGI servers have no other way to hand two of them over."""
+    incoming = extract({"X-Correlation-Id": joined, "X-Parent-Job-Id": joined})
+    assert (incoming.correlation_id, incoming.replaced) == ("a", None)
+    assert incoming.parent_job_id == "a"
+    assert extract({"X-Correlation-Id": ", ,", "X-Request-Id": "b"}).correlation_id == "b"
+
+
 def test_a_parent_job_that_is_no_id_is_left_out() -> None:
     assert extract({"X-Parent-Job-Id": "a\nb"}).parent_job_id is None
     assert extract([("X-Parent-Job-Id", "a"), ("X-Parent-Job-Id", "b")]).parent_job_id is None

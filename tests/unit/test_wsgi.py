@@ -165,6 +165,82 @@ def test_a_failure_after_the_response_began_is_left_to_the_server() -> None:
     assert len(answer.started) == 1
 
 
+@pytest.mark.parametrize("when", ["call", "empty chunk", "first chunk"])
+def test_a_failure_before_anything_was_sent_is_answered_for(
+    when: str, narrated: list[dict[str, Any]]
+) -> None:
+    """The headers are out with the first bytes; until then they can be taken back (PEP 3333)."""
+
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        if when == "call":
+            raise RuntimeError("secret detail")
+        return lazily()
+
+    def lazily() -> Iterator[bytes]:
+        if when == "empty chunk":
+            yield b""
+        raise RuntimeError("secret detail")
+
+    answer = Answer(NarrationMiddleware(app), HEADERS)
+    body = answer.finish()
+    assert answer.status == "500 Internal Server Error"
+    assert json.loads(body)["error"]["code"] == "internal_error"
+    assert answer.started[-1][2][0] is RuntimeError
+    assert answer.headers["x-correlation-id"] == "c-1"
+    assert narrated[-1]["action"] == "request_failed"
+
+
+def test_what_was_written_before_the_failure_cannot_be_taken_back() -> None:
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])(b"begun")
+        raise RuntimeError("too late")
+
+    with pytest.raises(RuntimeError, match="too late"):
+        Answer(NarrationMiddleware(app))
+
+
+def test_an_application_that_forgets_to_answer_is_answered_for(
+    narrated: list[dict[str, Any]],
+) -> None:
+    answer = Answer(NarrationMiddleware(lambda environ, start_response: []), HEADERS)
+    body = answer.finish()
+    assert answer.status == "500 Internal Server Error"
+    assert json.loads(body)["error"]["code"] == "internal_error"
+    assert answer.headers["x-request-id"] == "c-1"
+    (event,) = narrated
+    assert (event["action"], event["error_kind"]) == ("request_failed", "NoResponse")
+    assert "start_response" in answer.environ["wsgi.errors"].getvalue()
+
+
+def test_the_answer_to_head_has_no_body() -> None:
+    """Servers pass on what an application says to HEAD."""
+
+    def fails(environ: Any, start_response: Any) -> Any:
+        raise RuntimeError
+
+    def asked_for_its_head(environ: Any, start_response: Any) -> Any:
+        environ["REQUEST_METHOD"] = "HEAD"
+        return NarrationMiddleware(fails)(environ, start_response)
+
+    answer = Answer(asked_for_its_head, HEADERS)
+    assert answer.finish() == b""
+    assert answer.status == "500 Internal Server Error"
+    assert int(answer.headers["content-length"]) > 0
+
+
+def test_a_middleware_within_another_leaves_the_request_to_it(
+    narrated: list[dict[str, Any]],
+) -> None:
+    twice = NarrationMiddleware(NarrationMiddleware(works))
+    answer = Answer(twice, {"X-Correlation-Id": "not an id"})
+    answer.finish()
+    assert [event["action"] for event in narrated] == ["correlation_id_replaced", "work"]
+    ids = {event["correlation_id"] for event in narrated}
+    assert ids == {answer.headers["x-correlation-id"]}
+    assert answer.headers["x-narration-cause"] == narrated[-1]["event_id"]
+
+
 def test_an_error_page_of_the_application_carries_the_ids() -> None:
     """start_response may be called again with exc_info before anything was sent (PEP 3333)."""
 
