@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..errors import CatalogError
 from ..event import Event
-from ..formats import Batch, FieldMap, reader
+from ..formats import Decoded, FieldMap, flat, reader
 from ..wire import Rejected
 
 __all__ = ["captured", "field_map"]
@@ -31,16 +31,14 @@ def captured(path: Path, fields: FieldMap, reject: Callable[[], None]) -> Iterat
     """
     feed = reader(mapping=fields, source=str(path))
 
-    def decoded() -> Iterator[object]:
+    def decoded() -> Iterator[Decoded]:
         for chunk in _chunks(path):
-            yield from feed.feed(chunk)
-        yield from feed.finish()
+            yield from flat(feed.feed(chunk))
+        yield from flat(feed.finish())
 
     for found in decoded():
         if isinstance(found, Event):
             yield found
-        elif isinstance(found, Batch):
-            yield from found.events
         elif isinstance(found, Rejected):
             reject()
 

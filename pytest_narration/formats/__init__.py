@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .compose import Shape, compose
-from .continuation import Batch, Continuation
+from .continuation import Batch, Continuation, flat
 from .field_map import FieldMap
 from .format import Format, JsonFormat
 from .reader import Decoded, Reader
@@ -28,6 +28,7 @@ __all__ = [
     "Reader",
     "Shape",
     "compose",
+    "flat",
     "formats",
     "named",
     "reader",

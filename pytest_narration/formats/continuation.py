@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import msgspec
 
 from ..event import Event
+from ..wire import Rejected
 
-__all__ = ["MOST_LINES", "Batch", "Continuation"]
+__all__ = ["MOST_LINES", "Batch", "Continuation", "flat"]
 
 MOST_LINES = 1000
 """Lines that one event takes; a program that prints text for ever must not fill an event."""
@@ -32,6 +35,18 @@ class Continuation(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """The events of a line that holds several, such as an OTLP export."""
+    """What became of a line that holds several records, such as an OTLP export."""
 
-    events: tuple[Event, ...]
+    events: tuple[Event | Rejected | Continuation | Batch, ...]
+    """Events nearly always."""
+
+
+def flat(
+    decoded: Iterable[Event | Rejected | Continuation | Batch],
+) -> Iterator[Event | Rejected | Continuation]:
+    """Yield what is in the batches in their place."""
+    for item in decoded:
+        if isinstance(item, Batch):
+            yield from flat(item.events)
+        else:
+            yield item

@@ -22,6 +22,8 @@ class Format:
     """How a configuration names it: ``"pino"``."""
     is_json: ClassVar[bool] = True
     """Whether a line is one JSON object; otherwise :meth:`parse` reads it."""
+    is_joint: ClassVar[bool] = False
+    """Whether the records of one array are read at once, as ``{"": [record, …]}``."""
 
     def parse(self, text: str) -> dict[str, Any] | None:
         """Read a line that is no JSON object; ``None`` when it is not of this format."""

@@ -1,12 +1,13 @@
 """One stream of bytes or lines -> events, rejected lines and continuations.
 
 A reader belongs to one stream: it takes off framings, finds out the format from the records
-themselves, attaches stack traces, rejoins fragments, and never raises on any input.
+themselves, attaches stack traces, rejoins fragments and records that were printed over several
+lines, and never raises on any input.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -14,6 +15,7 @@ from .. import wire
 from ..event import Event
 from ..wire import Rejected
 from .continuation import MOST_LINES, Batch, Continuation
+from .document import Document
 from .field_map import FieldMap
 from .format import Format
 from .framings import Peeled, peel, without_colours
@@ -40,9 +42,11 @@ _SHOWN = 2048
 class _Stream:
     """State of one of the streams that are interleaved in what a reader reads."""
 
-    __slots__ = ("broken", "fragment", "fragment_size", "in_trace", "last", "taken")
+    __slots__ = ("broken", "document", "fragment", "fragment_size", "in_trace", "last", "taken")
 
     def __init__(self) -> None:
+        self.document: Document | None = None
+        """The JSON value of many lines that is being printed."""
         self.last: Event | None = None
         self.broken = False
         """Whether the last line was rejected: what is indented below it is no event's."""
@@ -82,12 +86,15 @@ class Reader:
         # Lines of the package's own wire are read in one step while the stream brings nothing
         # else: it is the most common format, and the one with the highest rates.
         self._own = not self._fields and any(fmt.name == "narration" for fmt in self._formats)
+        self._is_own_read_fast = self._own
         self._top = _Stream()
         self._streams: dict[str, _Stream] = {"": self._top}
         self._most_bytes = most_bytes
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._skipping = 0
+        self._is_fed = False
+        """Whether lines follow each other, so that a record may go on in the next one."""
         self.offset = 0
         """Bytes read up to the current line."""
 
@@ -98,6 +105,7 @@ class Reader:
 
     def feed(self, chunk: bytes) -> list[Decoded]:
         """Take the next bytes of the stream and return what became of each completed line."""
+        self._is_fed = True
         end = chunk.rfind(b"\n") + 1
         if not end:
             self._keep(chunk)
@@ -136,6 +144,8 @@ class Reader:
                 line = b"".join(stream.fragment)
                 stream.fragment, stream.fragment_size = [], 0
                 decoded.append(_cut_off(self._read(line, stream, [])))
+            if stream.document is not None:
+                decoded.append(_cut_off(self._unfinished(stream, stream.document)))
         return decoded
 
     def decode(self, line: bytes) -> Decoded:
@@ -177,6 +187,8 @@ class Reader:
         self, line: bytes, stream: _Stream, frames: list[Peeled], whole: bytes | None = None
     ) -> Decoded:
         whole = line if whole is None else whole
+        if stream.document is not None:
+            return self._within(stream.document, line, stream, frames, whole)
         stripped = line.strip()
         if not stripped:
             return Continuation(line, stream.last if stream.in_trace else None)
@@ -184,9 +196,15 @@ class Reader:
             value = read_json(stripped)
             if isinstance(value, dict):
                 return self._record(value, stream, frames, whole)
+            if _is_list_of_records(value):
+                return self._list(value, stream, frames, whole)
             why = value.why if isinstance(value, NotJson) else f"JSON {_kind(value)}, not an object"
+            if self._is_fed and Document.begins(line.rstrip()):
+                stream.document = Document(stripped, self.offset, self._most_bytes, _SHOWN)
+                self._own = False
+                return Continuation(line)
             if stripped in (b"{", b"["):
-                why = "JSON over several lines; one record a line is read"
+                why = "JSON over several lines, and only one is here"
             if stripped[:1] == b"{" or len(stripped) == 1:
                 return self._break(whole, why, stream)
         else:
@@ -199,6 +217,57 @@ class Reader:
         if any(frame.is_message for frame in frames):
             return self._done(self._message(text, frames), stream, frames)
         return self._continuation(line, text, stream, whole, why)
+
+    def _within(
+        self,
+        document: Document,
+        line: bytes,
+        stream: _Stream,
+        frames: list[Peeled],
+        whole: bytes,
+    ) -> Decoded:
+        """Read a line after the first of a JSON value that was printed over many."""
+        if not document.takes(line):
+            unfinished = self._unfinished(stream, document)
+            return Batch((unfinished, self._read(line, stream, frames, whole)))
+        if not document.is_end(line):
+            return Continuation(line)
+        if document.is_too_long:
+            return self._unfinished(stream, document)
+        self._leave(stream)
+        value = read_json(document.text)
+        if isinstance(value, dict):
+            return self._record(value, stream, frames, document.text)
+        if _is_list_of_records(value):
+            return self._list(value, stream, frames, document.text)
+        why = value.why if isinstance(value, NotJson) else f"JSON {_kind(value)}, not an object"
+        stream.broken, stream.in_trace = True, False
+        return Rejected(document.text[:_SHOWN], why, self.source, document.offset)
+
+    def _unfinished(self, stream: _Stream, document: Document) -> Rejected:
+        self._leave(stream)
+        stream.broken, stream.in_trace = True, False
+        why = "JSON over several lines that does not end"
+        if document.is_too_long:
+            why = (
+                f"JSON over several lines of {document.size} bytes; the most is {self._most_bytes}"
+            )
+        return Rejected(document.text[:_SHOWN], why, self.source, document.offset)
+
+    def _leave(self, stream: _Stream) -> None:
+        stream.document = None
+        self._own = self._is_own_read_fast
+
+    def _list(
+        self, records: list[Any], stream: _Stream, frames: list[Peeled], whole: bytes
+    ) -> Decoded:
+        """Read an array of records, such as one trace of Zipkin, or several of them."""
+        if isinstance(records[0], list):
+            return Batch(tuple(self._list(found, stream, frames, whole) for found in records))
+        fmt = self._fixed if self._fixed and self._fixed.is_json else self._detect(records[0])
+        if fmt is not None and fmt.is_joint and all(fmt.score(record) > 0 for record in records):
+            return self._event(fmt, {"": records}, stream, frames, whole)
+        return Batch(tuple(self._record(found, stream, frames, whole) for found in records))
 
     def _record(
         self, record: dict[str, Any], stream: _Stream, frames: list[Peeled], whole: bytes
@@ -337,6 +406,15 @@ class Reader:
 
 _OWN = formats()["narration"]
 _OWN_OR_NONE = (None, _OWN)
+
+
+def _is_list_of_records(value: object) -> TypeGuard[list[Any]]:
+    """Whether it is an array of objects, or of such arrays."""
+    if not isinstance(value, list) or not value:
+        return False
+    if isinstance(value[0], list):
+        return all(_is_list_of_records(item) and isinstance(item[0], dict) for item in value)
+    return all(isinstance(item, dict) for item in value)
 
 
 def _is_below_failure(text: str, stream: _Stream) -> bool:

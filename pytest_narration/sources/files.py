@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import SourceError
 from ..event import Event
-from ..formats import Batch, Continuation, reader
+from ..formats import Continuation, flat, reader
 from ..formats.reader import Decoded
 from ..recorder import Ending, Recorder
 from ..wire import Rejected
@@ -82,18 +82,16 @@ class FilesSource(Source):
         lines = reader(self._format, self._mapping, source=path.stem, service=path.stem)
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
-                yield from _flat(lines.feed(chunk))
-        yield from _flat(lines.finish())
+                yield from _attached(lines.feed(chunk))
+        yield from _attached(lines.finish())
 
     def _seen(self) -> str:
         return f"{len(self.paths)} files are read before anything is recorded."
 
 
-def _flat(decoded: Iterable[Decoded]) -> Iterator[Event | Rejected]:
-    for item in decoded:
-        if isinstance(item, Batch):
-            yield from item.events
-        elif isinstance(item, Continuation):
+def _attached(decoded: Iterable[Decoded]) -> Iterator[Event | Rejected]:
+    for item in flat(decoded):
+        if isinstance(item, Continuation):
             item.attach()
         else:
             yield item

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_narration.errors import ConfigurationError
 from pytest_narration.event import Event
-from pytest_narration.formats import Batch, Continuation, Decoded, Reader, reader
+from pytest_narration.formats import Batch, Continuation, Decoded, Reader, flat, reader
 from pytest_narration.wire import Rejected
 
 INFO = b'{"level":"info","message":"%s"}\n'
@@ -152,14 +152,55 @@ def test_an_indented_level_begins_a_line_of_its_own(line: bytes) -> None:
     assert [item.line for item in rejected(decoded)] == [line]
 
 
-def test_a_record_over_several_lines_is_told_as_such() -> None:
-    decoded = read(INFO % b"one" + b'{\n  "message": "two"\n}\n' + INFO % b"three")
-    assert [event.extra for event in events(decoded)] == [{}, {}]
-    assert [item.why for item in rejected(decoded)] == [
-        "JSON over several lines; one record a line is read",
-        "continues a line that is no event",
-        "not a structured record of any known format",
-    ]
+def test_a_record_over_several_lines_is_an_event() -> None:
+    """log4j2's JsonLayout prints so, Jackson's pretty printer, and exports for people."""
+    printed = b'{\r\n  "message": "two",\r\n  "n": [\r\n    1\r\n  ]\r\n}\r\n'
+    decoded = read(INFO % b"one" + printed + INFO % b"three" + printed.replace(b"}", b"},"))
+    assert [event.human for event in events(decoded)] == ["one", "two", "three", "two"]
+    assert events(decoded)[1].extra == {"n": [1]}
+    assert not rejected(decoded)
+
+
+def test_an_array_of_records_is_a_batch() -> None:
+    """Fluent Bit's `json` output, and whatever else is saved as one value."""
+    array = b'[{"message":"one"},{"n":1},{"message":"two"}]'
+    for text in (array, array.replace(b"[", b"[\n ").replace(b"]", b"\n]")):
+        batch = next(item for item in read(text) if isinstance(item, Batch))
+        assert [type(item).__name__ for item in batch.events] == ["Event", "Rejected", "Event"]
+
+
+@pytest.mark.parametrize("last", [b"", b"} else {\n", b"Listening\n"])
+def test_a_record_over_several_lines_that_does_not_end_is_rejected_once(last: bytes) -> None:
+    decoded = [*flat(read(INFO % b"one" + b'{\n  "message": "two"\n' + last))]
+    first, *_ = rejected(decoded)
+    assert first.line == b'{\n  "message": "two"'
+    assert first.offset == len(INFO % b"one")
+    assert first.why.startswith("JSON over several lines that does not end")
+    assert len(rejected(decoded)) == 1 + bool(last)
+
+
+def test_lines_of_other_programs_end_a_record_over_several_lines() -> None:
+    own = b'{"event_id":"1","actor":"a","action":"b","human":"c","service":"s"}\n'
+    decoded = [*flat(read(own + b"{\n  'js': 1\n" + own + b"{\n  js: 1\n}\n" + own))]
+    assert [event.actor for event in events(decoded)] == ["a", "a", "a"]
+    assert [item.line for item in rejected(decoded)] == [b"{\n  'js': 1", b"{\n  js: 1\n}"]
+
+
+def test_a_record_over_too_many_lines_is_skipped_and_reported() -> None:
+    lines = b"[\n" + b'  "0123456789",\n' * 1000 + b"]\n" + INFO % b"after"
+    decoded = read(lines, most_bytes=3000)
+    assert [event.human for event in events(decoded)] == ["after"]
+    (refused,) = rejected(decoded)
+    assert "the most is 3000" in refused.why
+    assert refused.line.startswith(b"[\n  ")
+    assert len(refused.line) <= 2048
+
+
+def test_a_line_by_itself_begins_no_record_over_several_lines() -> None:
+    """Tokens of a model come as frames of one bracket, with whole records between them."""
+    lines = reader()
+    assert isinstance(lines.decode(b"{"), Rejected)
+    assert isinstance(lines.decode(INFO % b"one"), Event)
 
 
 @pytest.mark.parametrize(
@@ -380,7 +421,7 @@ PIECES = [
     b'{"fields":{},"target":{},"level":"x"}\n', b'{"short_message":0,"host":{},"level":1e300}\n',
     b"2024-05-01T10:00:00.1Z\tINFO\t", b"2024-05-01 10:00:00 [info     ] ", b"INFO r{a=1}:x: ",
     b'info: x {"a":1}\n', b" ERROR a='", b"9.9e+09\t", b"main.f()\n", b"0|a | ", b"a-0 b {",
-    b"a:b: {",
+    b"a:b: {", b"{\n", b"[\n", b"}\n", b"]\n", b' "message": "x"\n', b'[{"message":"x"},{}]\n',
     b'{"level":true,"message":{"a":[]},"timestamp":-1e18,"service":{"name":{}}}\n', b'"', b"}",
 ]  # fmt: skip
 streams = st.lists(st.sampled_from(PIECES) | st.binary(max_size=8), max_size=30).map(b"".join)
