@@ -53,7 +53,10 @@ class Watch:
         marker = item.get_closest_marker("narration")
         strict = self._session.config.stash.get(_STRICT, False)
         if marker is not None or strict:
-            self._judge(item, marker, strict=strict)
+            try:
+                self._judge(item, marker, strict=strict)
+            except pytest.UsageError as error:
+                pytest.fail(f"narration: {error}", pytrace=False)
         return result
 
     def _judge(self, item: pytest.Item, marker: pytest.Mark | None, *, strict: bool) -> None:

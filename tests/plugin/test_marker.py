@@ -73,6 +73,7 @@ def test_wrong_arguments_are_refused_with_what_is_right(
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([expected])
+    result.stdout.no_fnmatch_line("*Error: *")  # the words, and no traceback of ours
 
 
 def test_a_marked_test_that_narrates_nothing_is_inconclusive_and_fails(
