@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from itertools import chain, islice
 from typing import Any, Final
 
 from .context import _current, current_context
@@ -70,8 +71,9 @@ class _Response:
     ) -> None:
         self._middleware = middleware
         self._environ = environ
-        self._start_response = start_response
-        self._has_started = False
+        self._server_start = start_response
+        self._start: tuple[Any, ...] | None = None
+        self._write_on: Callable[[bytes], object] | None = None
         self._has_sent = False
         self._stack = ExitStack()
         self._body: Iterable[bytes] = ()
@@ -108,28 +110,39 @@ class _Response:
         self._bound = self._stack.enter_context(incoming.context())
         narrate_replaced(incoming, actor=self._middleware.actor)
         try:
-            self._body = self._middleware.app(self._environ, self._start)
-            self._chunks = iter(self._body)
+            self._chunks = self._called()
+            if self._write_on is None:
+                self._send_start()
+        except BaseException:
+            # No iterable is returned, so nobody will close it.
+            self._close()
+            raise
+
+    def _called(self) -> Iterator[bytes]:
+        """The application's answer, its first chunk made already.
+
+        The server hears of an answer that its first chunk did not break. It could take it back
+        (PEP 3333, ``exc_info``), but not each server that is in use does.
+        """
+        try:
+            self._body = self._middleware.app(self._environ, self._start_response)
+            chunks = iter(self._body)
+            first = list(islice(chunks, 1))
         except Exception as error:
-            try:
-                self._chunks = iter([self._failed(error, type(error).__name__)])
-            except BaseException:
-                # No iterable is returned, so nobody will close it.
-                self._close()
-                raise
+            return iter([self._failed(error, type(error).__name__)])
+        if self._start is None:
+            silent = RuntimeError("the application ended without calling start_response")
+            return iter([self._failed(silent, "NoResponse")])
+        return chain(first, chunks)
 
     def _next(self) -> bytes:
         try:
             chunk = next(self._chunks)
         except StopIteration:
-            if self._has_started:
-                raise
-            error = RuntimeError("the application ended without start_response")
-            return self._failed(error, "NoResponse")
+            raise
         except Exception as error:
-            last = self._failed(error, type(error).__name__)
+            chunk = self._failed(error, type(error).__name__)
             self._chunks = iter(())
-            return last
         # The headers go out with the first bytes, and not before (PEP 3333).
         self._has_sent = self._has_sent or len(chunk) > 0
         return chunk
@@ -142,21 +155,28 @@ class _Response:
         finally:
             self._stack.close()
 
-    def _start(
+    def _start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], object]:
-        self._has_started = True
+        """What the application calls as ``start_response``."""
+        if self._start is not None and exc_info is None:
+            raise AssertionError("start_response was called twice, without exc_info")
         own = {name.lower(): value for name, value in headers}
-        context = current_context() or self._bound
-        lacking = response_headers(self._incoming, context, own)
-        arguments = () if exc_info is None else (exc_info,)
-        write = self._start_response(status, [*headers, *lacking], *arguments)
+        lacking = response_headers(self._incoming, current_context() or self._bound, own)
+        self._start = (status, [*headers, *lacking], *(() if exc_info is None else (exc_info,)))
+        if self._write_on is not None:
+            self._send_start()
+        return self._write
 
-        def writing(chunk: bytes) -> object:
-            self._has_sent = True
-            return write(chunk)
+    def _send_start(self) -> Callable[[bytes], object]:
+        assert self._start is not None
+        self._write_on = self._server_start(*self._start)
+        return self._write_on
 
-        return writing
+    def _write(self, chunk: bytes) -> object:
+        write_on = self._write_on or self._send_start()
+        self._has_sent = True
+        return write_on(chunk)
 
     def _failed(self, error: Exception, kind: str) -> bytes:
         """Answer 500 for an application that failed before it answered; otherwise raise on."""
@@ -171,7 +191,7 @@ class _Response:
         )
         traceback.print_exception(error, file=self._environ.get("wsgi.errors", sys.stderr))
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(_FAILED)))]
-        # A server that has sent its headers all the same raises the error on.
-        info = (type(error), error, error.__traceback__) if self._has_started else None
-        self._start("500 Internal Server Error", headers, info)
+        self._start_response(
+            "500 Internal Server Error", headers, (type(error), error, error.__traceback__)
+        )
         return b"" if self._environ["REQUEST_METHOD"] == "HEAD" else _FAILED

@@ -187,8 +187,31 @@ def test_a_failure_before_anything_was_sent_is_answered_for(
     assert answer.status == "500 Internal Server Error"
     assert json.loads(body)["error"]["code"] == "internal_error"
     assert answer.started[-1][2][0] is RuntimeError
+    assert len(answer.started) == (2 if when == "empty chunk" else 1)
     assert answer.headers["x-correlation-id"] == "c-1"
     assert narrated[-1]["action"] == "request_failed"
+
+
+def test_the_server_hears_of_the_answer_when_the_application_returns() -> None:
+    """What stands around us may want the status before it takes a chunk."""
+
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"done"
+
+    answer = Answer(NarrationMiddleware(app))
+    assert answer.status == "200 OK"
+    assert answer.finish() == b"done"
+
+
+def test_an_answer_that_is_started_twice_is_a_failure(narrated: list[dict[str, Any]]) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        start_response("200 OK", [])
+        return [b"done"]
+
+    assert Answer(NarrationMiddleware(app)).status == "500 Internal Server Error"
+    assert narrated[-1]["error_kind"] == "AssertionError"
 
 
 def test_what_was_written_before_the_failure_cannot_be_taken_back() -> None:
