@@ -177,6 +177,7 @@ class Scenarios:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        __tracebackhide__ = True
         try:
             return (yield)
         finally:
@@ -189,11 +190,11 @@ class Scenarios:
         """Leave the Python of this library out of a report that explains itself."""
         from pytest_bdd.exceptions import StepDefinitionNotFoundError
 
-        explained = (NarrationError, StepDefinitionNotFoundError)
+        explained = (NarrationError, StepDefinitionNotFoundError, pytest.UsageError)
         if not course.is_phrase or self._config.getoption("fulltrace") or call.excinfo is None:
             return
         if isinstance(call.excinfo.value, explained) and call.excinfo.value is course.failure:
-            report.longrepr = call.excinfo.getrepr(style="value")
+            report.longrepr = call.excinfo.getrepr(style="value", chain=False)
 
     @property
     def _is_narrated(self) -> bool:

@@ -31,7 +31,7 @@ def _patience(limit: float, narration_scene: Scene) -> None:
 @when("everything is quiet", example="When everything is quiet")
 def _quiet(narration_scene: Scene) -> None:
     """Wait until no job is open and nothing has arrived for a moment."""
-    narration_scene.narration.settle(max(narration_scene.patience, 10.0))
+    narration_scene.settle(10.0)
 
 
 @then("{event} is seen", example='Then the event "order_placed" of "shop" is seen')

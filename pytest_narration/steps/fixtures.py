@@ -18,7 +18,9 @@ __all__ = ["datatable", "docstring", "narration_scene"]
 def narration_scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
     """What the steps of this scenario share: services, requests, streams, jobs, saved values."""
     with ExitStack() as ends:
-        yield Scene(request, ends)
+        scene = Scene(request, ends)
+        yield scene
+        scene.hear_out()
 
 
 # pytest-bdd asks for fixtures of these names when a step's function takes a table or a text and

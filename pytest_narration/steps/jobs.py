@@ -154,10 +154,14 @@ def _read_within(limit: float, narration_scene: Scene) -> None:
 
 def _read(stream: SseSource, limit: float) -> None:
     ending = stream.wait_done(limit)
-    if stream.status != 200:
-        raise StepFailed(f"the stream was refused with status {stream.status}: {stream.body[:500]}")
+    _accepted(stream)
     if not stream.frames:
         raise StepFailed(f"the stream of {stream.url} ended without a frame: {ending.detail}")
+
+
+def _accepted(stream: SseSource) -> None:
+    if stream.status != 200:
+        raise StepFailed(f"the stream was refused with status {stream.status}: {stream.body[:500]}")
 
 
 @when("I wait for the frame {string}", example='When I wait for the frame "token"')
@@ -184,7 +188,10 @@ def _close(narration_scene: Scene) -> None:
 
 @when("I resume the stream", example="When I resume the stream")
 def _resume(narration_scene: Scene) -> None:
-    """Connect again and ask for what came after the last frame read (``Last-Event-ID``)."""
+    """Connect again and ask for what came after the last frame read (``Last-Event-ID``).
+
+    It is a stream of its own from then on: ``the stream`` has the frames that come after that.
+    """
     before = narration_scene.stream
     if not before.last_event_id:
         raise StepMistake("the stream cannot be resumed: none of its frames had an id")
@@ -209,7 +216,8 @@ def _complete(narration_scene: Scene) -> None:
     """Wait for the end, which must say that it is one (``end``, ``error`` or ``[DONE]``)."""
     stream = narration_scene.stream
     ending = stream.wait_done(_END_SECONDS)
-    if ending.outcome != "complete" or stream.status != 200:
+    _accepted(stream)
+    if ending.outcome != "complete":
         raise StepFailed(f"the stream was {ending.outcome}: {ending.detail}; {_kinds(stream)}")
 
 
@@ -231,9 +239,10 @@ def _frames(amount: Expected, kind: str, narration_scene: Scene) -> None:
     """Wait for the end, and count the frames of a type."""
     stream = narration_scene.stream
     stream.wait_done(_END_SECONDS)
+    _accepted(stream)
     count = sum(frame.type == kind for frame in stream.frames)
     if not amount.accepts(count):
-        raise StepFailed(f'expected {amount!r} frames "{kind}", found {count}; {_kinds(stream)}')
+        raise StepFailed(f'expected frames "{kind}": {amount!r}, found {count}; {_kinds(stream)}')
 
 
 @then(
@@ -264,6 +273,7 @@ def _frame_has(kind: str, datatable: Table, narration_scene: Scene) -> None:
       | started |
       | token   |
       | end     |
+      | done    |
     """,
 )
 def _frame_order(datatable: Table, narration_scene: Scene) -> None:
@@ -273,6 +283,7 @@ def _frame_order(datatable: Table, narration_scene: Scene) -> None:
     """
     stream = narration_scene.stream
     stream.wait_done(_END_SECONDS)
+    _accepted(stream)
     wanted = [cell(row[0]) for row in datatable]
     kinds = [frame.type for frame in stream.frames if frame.type != "narration"]
     told = [kind for number, kind in enumerate(kinds) if number == 0 or kinds[number - 1] != kind]
@@ -280,8 +291,10 @@ def _frame_order(datatable: Table, narration_scene: Scene) -> None:
         expected.accepts(kind) for expected, kind in zip(wanted, told, strict=True)
     )
     if not fits:
+        hint = "" if "done" not in told else " (done is [DONE])"
         raise StepFailed(
-            f"expected the frames {', '.join(map(repr, wanted))}; found {', '.join(told) or 'none'}"
+            f"expected the frames {', '.join(map(repr, wanted))}; "
+            f"found {', '.join(map(repr, told)) or 'none'}{hint}"
         )
 
 

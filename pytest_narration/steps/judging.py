@@ -28,7 +28,7 @@ def judge(
     :raises NarrationViolation: one is broken or inconclusive.
     """
     __tracebackhide__ = True
-    scene.narration.settle(max(scene.patience, _SETTLE_SECONDS))
+    scene.settle(_SETTLE_SECONDS)
     scene.narration.assert_holds(rules, allow=allow or {})
 
 
@@ -60,7 +60,7 @@ def _except(datatable: Table, narration_scene: Scene) -> None:
 @then("the rule {string} is broken", example='Then the rule "correlation-same" is broken')
 def _broken(name: str, narration_scene: Scene) -> None:
     """Expect a violation: for scenarios that show what goes wrong."""
-    narration_scene.narration.settle(max(narration_scene.patience, _SETTLE_SECONDS))
+    narration_scene.settle(_SETTLE_SECONDS)
     (verdict,) = narration_scene.narration.check([name])
     if verdict.outcome != "broken":
         raise StepFailed(f"expected the rule {name} to be broken; it is {verdict.outcome}")
@@ -87,7 +87,7 @@ def _nowhere(text: str, narration_scene: Scene) -> None:
     if not text:
         raise StepMistake("the empty text is everywhere: write the one that must not be told")
     scene = narration_scene
-    scene.narration.settle(max(scene.patience, _SETTLE_SECONDS))
+    scene.settle(_SETTLE_SECONDS)
     found = [
         f"{r.channel} of {r.source}: {r.event.service} {r.event.action} “{r.event.human}”"
         for r in scene.narration.records()
@@ -179,7 +179,7 @@ def _results(scene: Scene) -> tuple[PointResult, ...]:
     from ..coverage import Collector, analyse
     from ..coverage.capabilities import detect
 
-    scene.narration.settle(max(scene.patience, _SETTLE_SECONDS))
+    scene.settle(_SETTLE_SECONDS)
     collector = Collector(scene.catalog)
     for record in scene.narration.records():
         collector.add(record.event, channel=record.channel, source=record.source)

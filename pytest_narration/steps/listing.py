@@ -49,8 +49,8 @@ your own with the same text takes precedence. `is/are` stands for either word.
 """
 
 _VALUES = """
-A `{value}` in a cell of a table is written the same way, and may be JSON, `[1, 2]`; what is none of
-these is a text as it stands, so that texts in cells need no quotes.
+A `{value}` in a cell of a table is written the same way; what is none of these is a text as it
+stands, so that texts in cells need no quotes.
 
 ## Saved values
 

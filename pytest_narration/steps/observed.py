@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Observed"]
 
 _SETTLE_SECONDS = 10.0
-_QUIET_SECONDS = 0.2
 
 
 class Observed:
@@ -30,6 +29,7 @@ class Observed:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
+        self._began = time.monotonic()
 
     def where(self, described: Selection, **more: Any) -> dict[str, Any]:
         """Return the conditions that the description means, as the recorder takes them.
@@ -100,7 +100,7 @@ class Observed:
         :raises StepFailed: a source was cut off, or nothing at all was narrated.
         """
         __tracebackhide__ = True
-        self._scene.narration.settle(_SETTLE_SECONDS, _QUIET_SECONDS)
+        self._scene.settle(_SETTLE_SECONDS)
         self.conclusive()
 
     def conclusive(self) -> None:
@@ -198,9 +198,15 @@ class Observed:
         where = self.where(described[-1])
         raise StepFailed(self.told(wanted, reason, where, came, began))
 
-    def shown(self, wanted: str, records: list[Record], described: Selection) -> str:
-        """Return the text of an expectation that these records break."""
-        return self.told(wanted, f"{len(records)} came", self.where(described), records, 0.0)
+    def shown(
+        self, wanted: str, records: list[Record], described: Selection, found: str = ""
+    ) -> str:
+        """Return the text of an expectation that these records break.
+
+        :param found: what is wrong with them; otherwise that so many came.
+        """
+        found = found or f"{len(records)} came"
+        return self.told(wanted, found, self.where(described), records, self._began)
 
     def told(
         self,

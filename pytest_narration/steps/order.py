@@ -165,8 +165,9 @@ def _each_answered(
         )
     ]
     if lonely:
-        wanted = f"each {earlier} followed by {later} within {limit:g} s; not followed are:"
-        raise StepFailed(observed.shown(wanted, lonely, later))
+        wanted = f"each {earlier} followed by {later} within {limit:g} s"
+        found = f"{len(lonely)} of {len(causes)} were not followed"
+        raise StepFailed(observed.shown(wanted, lonely, later, found))
 
 
 def _apart(one: Record, other: Record, by: str) -> float:

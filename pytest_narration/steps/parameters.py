@@ -6,17 +6,27 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ..cluster import DURATION, seconds
-from ..errors import StepMistake
 from .json_path import JsonPath
 from .selection import ARTICLE, SELECTION, selection
-from .values import AMOUNT, NUMBER, REGEX, STRING, VALUE, amount, quoted, regex, value
+from .values import (
+    AMOUNT,
+    JSON,
+    NUMBER,
+    REGEX,
+    STRING,
+    VALUE,
+    amount,
+    json_value,
+    quoted,
+    regex,
+    value,
+)
 
 __all__ = ["PARAMETERS", "Parameter"]
 
@@ -39,13 +49,6 @@ class Parameter:
 
 def _names(text: str) -> list[str]:
     return [quoted(name) for name in re.findall(STRING, text)]
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise StepMistake(f"{text} is no JSON: {error}") from error
 
 
 def _channel(text: str) -> str:
@@ -115,6 +118,7 @@ _ALL = (
             "a list",
             "an object",
             "a UUID",
+            '["a", "b"]',
         ),
     ),
     Parameter(
@@ -133,8 +137,8 @@ _ALL = (
     ),
     Parameter(
         "json",
-        r"[\[{].*[\]}]",
-        _json,
+        JSON,
+        json_value,
         "JSON in the line itself: an object or a list",
         ('{"items": 2}', "[]"),
     ),

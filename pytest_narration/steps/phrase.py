@@ -27,6 +27,7 @@ __all__ = ["Keyword", "Phrase", "given", "phrases", "then", "when"]
 Keyword = Literal["Given", "When", "Then"]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
+_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"') | dict.fromkeys("‘’‚‛", "'"))
 _TOKEN = re.compile(r"\{(?P<parameter>\w+)\}|(?P<words>[^\s{}/]+(?:/[^\s{}/]+)+)")
 
 
@@ -53,7 +54,8 @@ class Phrase(StepParser):
         self.takes_text = "docstring" in signature
         self.takes_json = self.takes_text and text.endswith("JSON:")
         self._regex = re.compile(_expression(text, lambda p: f"({p.regexp})"), re.DOTALL)
-        self._loose = re.compile(_expression(text, lambda _: "(.+?)"), re.DOTALL | re.IGNORECASE)
+        loose = _expression(text.removesuffix(":"), lambda _: "(.+?)")
+        self._loose = re.compile(f"{loose}:?", re.DOTALL | re.IGNORECASE)
 
     @property
     def about(self) -> str:
@@ -83,8 +85,11 @@ class Phrase(StepParser):
     def mistakes(self, name: str) -> list[str] | None:
         """Say what is wrong with a text that is nearly this phrase; ``None`` when it is not near.
 
-        An empty list: only spaces or capitals differ.
+        An empty list: only spaces, capitals or the colon at its end differ.
         """
+        straight = name.translate(_QUOTES)
+        if straight != name and self.is_matching(straight):
+            return ["its quotes are typographic: write \" or '"]
         match = self._loose.fullmatch(" ".join(name.split()))
         if match is None:
             return None

@@ -9,7 +9,8 @@ from pytest_bdd.steps import step_function_context_registry
 
 from ..errors import StepMistake
 from .phrase import Phrase, phrases
-from .scene import Scene, filled
+from .scene import Scene
+from .values import filled
 
 if TYPE_CHECKING:
     from pytest_bdd.parser import Feature, Scenario, Step

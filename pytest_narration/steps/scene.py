@@ -10,13 +10,13 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin
 
 from ..cluster import Cluster, ClusterSettings, Service, ServiceSettings, cluster_settings
-from ..errors import ClusterError, StepFailed, StepMistake
+from ..errors import ClusterError, EmitterDied, StepFailed, StepMistake, WaitTimeout
 from ..sources import FileSource, SseSource
 from .exchange import Answer, Body, Client
 from .json_path import JsonPath
@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     from ..coverage.catalog import Catalog
     from ..fixtures import Narration
 
-__all__ = ["Job", "Scene", "filled", "services_of"]
+__all__ = ["Job", "Scene", "services_of"]
 
 _SAVED = re.compile(r"\$\{([^{}]*)\}")
 _JOB_KEYS = ("job_id", "jobId", "id", "task_id", "taskId")
 _STREAM_KEYS = ("sse_url", "stream_url", "streamUrl", "events_url")
 _REFUSALS = frozenset(range(201, 600)) - {204}
 _READ_SECONDS = 30.0
+_QUIET_SECONDS = 0.2
+_LAST_SECONDS = 1.0
+_LAST_QUIET_SECONDS = 0.1
 
 
 class Job(NamedTuple):
@@ -65,6 +68,7 @@ class Scene:
         self._services: dict[str, Any] = {}
         self._base = ""
         self._names: dict[str, SseSource] = {}
+        self._settled_after = (0, 0)
 
     # What it looks at
 
@@ -100,6 +104,26 @@ class Scene:
     def fixture(self, name: str) -> Any:
         """Return the value of a fixture."""
         return self._request.getfixturevalue(name)
+
+    def settle(self, timeout: float) -> None:
+        """Wait until no job is open and nothing has arrived for a moment.
+
+        :raises WaitTimeout: a job stays open or lines keep coming.
+        """
+        __tracebackhide__ = True
+        self.narration.settle(max(self.patience, timeout), _QUIET_SECONDS)
+        self._settled_after = self._acts
+
+    def hear_out(self) -> None:
+        """Wait, at the scenario's end, for lines on their way: the next one must not have them."""
+        if self._settled_after == self._acts or not self.narration.recorder.can_grow():
+            return
+        with suppress(WaitTimeout, EmitterDied):
+            self.narration.settle(_LAST_SECONDS, _LAST_QUIET_SECONDS)
+
+    @property
+    def _acts(self) -> tuple[int, int]:
+        return len(self.answers), len(self.streams)
 
     # Services
 
@@ -366,18 +390,6 @@ class Scene:
             return self.url("/", rest).rstrip("/")
         names = ", ".join(f"${{{n}}}" for n in (*self.saved, *known, "env:NAME", "url:SERVICE"))
         raise StepMistake(f"${{{name}}} was not saved in this scenario; there are: {names}")
-
-
-def filled(value: Any, fill: Callable[[str], str]) -> Any:
-    """Return what a step was given, tables and conditions included, with saved values put in."""
-    if isinstance(value, str):
-        return fill(value)
-    if isinstance(value, list):
-        return [filled(item, fill) for item in value]
-    if isinstance(value, dict):
-        return {filled(key, fill): filled(item, fill) for key, item in value.items()}
-    own = getattr(value, "filled", None)
-    return own(fill) if callable(own) else value
 
 
 def services_of(cluster: Any) -> dict[str, Any]:

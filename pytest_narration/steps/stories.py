@@ -18,7 +18,7 @@ _SETTLE_SECONDS = 30.0
 
 
 def _story(scene: Scene) -> Story:
-    scene.narration.settle(max(scene.patience, _SETTLE_SECONDS))
+    scene.settle(_SETTLE_SECONDS)
     return Story.of(scene.narration.for_correlation(scene.correlation_id))
 
 

@@ -27,10 +27,18 @@ _GIVEN = re.compile(
     rf"|(?<![\w.]){PARAMETERS['number'].regexp}"
 )
 
-_EVENT = re.compile(PARAMETERS["event"].regexp)
+_EVENT = re.compile(rf"{PARAMETERS['event'].regexp}|\b{PARAMETERS['method'].regexp}\b")
+_CLEARLY = 0.1
 _COMMON = frozenset({"and", "are", "for", "has", "have", "the", "that", "then", "this", "with"})
-_SAME = {"response": "answer", "reply": "answer", "logged": "seen", "happens": "comes"}
-_STEM = 5
+_SAME = {
+    "response": "answer",
+    "reply": "answer",
+    "body": "text",
+    "logged": "seen",
+    "occurs": "seen",
+    "happens": "comes",
+}
+_STEM = 4
 
 
 def undefined(
@@ -42,7 +50,10 @@ def undefined(
     :param parsers: of every step that is defined.
     """
     told = [f"no step is defined for: {step.keyword.strip()} {step.name}", f"  {where}"]
-    told += suggestion(step.name, parsers)
+    near = suggestion(step.name, parsers)
+    told += near or [
+        "no phrase is near; `narration steps WORD` lists those that have a word in them"
+    ]
     told += ["", "To define it, put this into conftest.py or a module of steps and fill it in:", ""]
     told.append(indent(stub(step), "    "))
     for other in later:
@@ -57,17 +68,19 @@ def suggestion(text: str, parsers: Iterable[StepParser]) -> list[str]:
     nearly: list[tuple[int, int, Phrase, list[str]]] = []
     ranked: dict[str, float] = {}
     for parser in parsers:
+        if (likeness := _likeness(text, parser)) >= _NEAR:
+            ranked[_shown(parser)] = likeness
         mistakes = parser.mistakes(text) if isinstance(parser, Phrase) else None
         if mistakes is not None and isinstance(parser, Phrase):
             # Of phrases with as many mistakes the one that says most in its own words is meant.
             nearly.append((len(mistakes), -len(_bare(parser.text)), parser, mistakes))
-            continue
-        if (likeness := _likeness(text, parser)) >= _NEAR:
-            ranked[_shown(parser)] = likeness
     if nearly:
         *_, phrase, mistakes = min(nearly, key=lambda entry: entry[:2])
-        why = mistakes or ["only capitals or spaces differ"]
-        return ["did you mean:", _shown(phrase), *(f"  {mistake}" for mistake in why)]
+        # A parameter that had to take in half of the sentence says that another phrase is meant.
+        most = max(ranked.values(), default=0.0) - _CLEARLY
+        if not mistakes or _likeness(text, phrase) >= most:
+            why = mistakes or ["only capitals, spaces or the colon at its end differ"]
+            return ["did you mean:", _shown(phrase), *(f"  {mistake}" for mistake in why)]
     best = sorted(ranked, key=lambda shown: -ranked[shown])[:_SHOWN]
     return ["did you mean:", *best] if best else []
 

@@ -17,6 +17,7 @@ from ..errors import StepMistake
 
 __all__ = [
     "AMOUNT",
+    "JSON",
     "LITERAL",
     "NUMBER",
     "REGEX",
@@ -25,6 +26,8 @@ __all__ = [
     "Expected",
     "amount",
     "cell",
+    "filled",
+    "json_value",
     "literal",
     "quoted",
     "regex",
@@ -42,7 +45,8 @@ _COMPARED = (
 AMOUNT = rf"(?:{_COMPARED}|{NUMBER})"
 _KINDS = "(?:present|absent|empty|a number|a text|a list|an object|a UUID)"
 _CHOICE = rf"one of {LITERAL}(?:, {LITERAL})* or {LITERAL}"
-VALUE = rf"(?:{_COMPARED}|{_CHOICE}|(?:not |containing |without )?{LITERAL}|{_KINDS})"
+JSON = r"(?:\[.*\]|\{.*\})"
+VALUE = rf"(?:{_COMPARED}|{_CHOICE}|(?:not |containing |without )?{LITERAL}|{_KINDS}|{JSON})"
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
@@ -64,8 +68,7 @@ class Expected:
 
     def filled(self, fill: Callable[[str], str]) -> Expected:
         """Return the condition with saved values put into its texts."""
-        operands = (fill(o) if isinstance(o, str) else o for o in self.operands)
-        return Expected(self.word, tuple(operands))
+        return Expected(self.word, tuple(filled(operand, fill) for operand in self.operands))
 
     def __repr__(self) -> str:
         shown = [f"/{o.pattern}/" if isinstance(o, re.Pattern) else repr(o) for o in self.operands]
@@ -100,6 +103,29 @@ def regex(text: str) -> re.Pattern[str]:
         raise StepMistake(f"{text} is no regular expression: {error}") from error
 
 
+def json_value(text: str) -> Any:
+    """Return what JSON in a line stands for.
+
+    :raises StepMistake: it is none.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise StepMistake(f"{text} is no JSON: {error}") from error
+
+
+def filled(given: Any, fill: Callable[[str], str]) -> Any:
+    """Return what a step was given, tables and conditions included, with saved values put in."""
+    if isinstance(given, str):
+        return fill(given)
+    if isinstance(given, list):
+        return [filled(item, fill) for item in given]
+    if isinstance(given, dict):
+        return {filled(key, fill): filled(item, fill) for key, item in given.items()}
+    own = getattr(given, "filled", None)
+    return own(fill) if callable(own) else given
+
+
 def literal(text: str) -> Any:
     """Return what a text, a number, an expression, ``true``, ``false`` or ``null`` stands for."""
     if text[0] in "\"'":
@@ -116,6 +142,8 @@ def value(text: str) -> Expected:
         return Expected(match[0])
     if re.fullmatch(_COMPARED, text):
         return amount(text)
+    if text[0] in "[{":
+        return Expected("is", (json_value(text),))
     if text.startswith("one of "):
         return Expected("one of", tuple(map(literal, re.findall(LITERAL, text[7:]))))
     for word in ("not", "containing", "without"):
@@ -140,11 +168,10 @@ def amount(text: str) -> Expected:
 
 def cell(text: str) -> Expected:
     """Return what a table's cell expects: words of :func:`value`, JSON, else the text itself."""
-    if re.fullmatch(VALUE, text):
-        return value(text)
-    if text[:1] in ("[", "{"):
-        with contextlib.suppress(json.JSONDecodeError):
-            return Expected("is", (json.loads(text),))
+    is_json = text[:1] in ("[", "{")
+    with contextlib.suppress(StepMistake) if is_json else contextlib.nullcontext():
+        if re.fullmatch(VALUE, text):
+            return value(text)
     return Expected("is", (text,))
 
 

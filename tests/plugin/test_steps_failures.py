@@ -65,7 +65,7 @@ def test_a_failing_step_shows_the_scenario_the_expectation_the_nearest_miss_and_
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "waited 0.0? s (timeout 0.05 s) and this did not come:",
+            "waited * s (timeout 0.05 s) and this did not come:",
             "*event(action='checkout', items=3)",
             "nearest miss:",
             '  cart cart checkout "Checked out 2 items"',
@@ -141,7 +141,11 @@ UNDEFINED = {
         "*2 sec is no {duration} *2 s, 500 ms, 1.5 min",
     ],
     "I send FETCH '/health'": ["  FETCH is no {method} (an HTTP method): such as GET, POST, *"],
-    'The  event "checkout" is Seen': ["  {event} is seen", "  only capitals or spaces differ"],
+    'The  event "checkout" is Seen': [
+        "  {event} is seen",
+        "  only capitals, spaces or the colon *",
+    ],
+    "the moon is full": ["no phrase is near; `narration steps WORD` lists those that have *"],
     "the customers buys 2 items": ["did you mean:", "  the customer buys {number:d} items"],
     'the basket of "bob" holds 3 things after 2 s': [
         "    from pytest_bdd import when, parsers",
@@ -276,6 +280,9 @@ def test_a_mistake_in_a_step_is_explained(feature: pytest.Pytester, run: Run) ->
 
     result.assert_outcomes(failed=len(MISTAKES))
     result.stdout.fnmatch_lines([told for _, told in MISTAKES])
+    # Whoever wrote the scenario is shown no Python, and each mistake once.
+    for line in ("*fixtures.py*", "*direct cause*", "*def *"):
+        result.stdout.no_fnmatch_line(line)
 
 
 def test_a_scenario_that_does_not_use_narration_fails_as_ever(
@@ -321,6 +328,20 @@ def test_an_order_that_is_another_says_what_it_rests_on(feature: pytest.Pytester
             '  the event "checkout" comes after the event "look", by their order in one output*',
         ]
     )
+
+
+def test_what_is_not_followed_is_counted_and_timed(feature: pytest.Pytester, run: Run) -> None:
+    write(
+        feature,
+        """
+        When the customer buys 2 items
+        Then each event "checkout" is followed by the event "look" within 1 s
+        """,
+    )
+
+    result = run(*BDD)
+
+    result.stdout.re_match_lines([r"1 of 1 were not followed \(waited \d{1,2}\.\d\d s\) while .*"])
 
 
 def test_a_field_under_a_loggers_name_is_told_the_name_that_events_have(

@@ -22,6 +22,13 @@ MEANT = {
     "the coverage is at least 80 %": "the scenario covers at least {number} % of {string}",
     'I restart the service "shop"': "the service {string} is restarted",
     "all events have the same trace id": "every event of the request is in my trace",
+    'I stop the service "shop"': "the service {string} is stopped",
+    'I kill "shop"': "the service {string} is killed",
+    'the event "x" occurs 3 times': "{amount} {events} is/are seen",
+    'the answer\'s body is "x"': "the answer's text is {value}",
+    'I send GET "/menu" with headers:': "I send {method} {string} with the headers:",
+    'I send POST "/menu" with JSON:': "I send {method} {string} with the JSON:",
+    'I send GET request "/menu"': "I send {method} {string}",
     "the correlation id is the same everywhere": (
         "every event of the request carries its correlation id"
     ),
@@ -33,6 +40,19 @@ def test_a_sentence_of_ones_own_leads_to_the_phrase_that_is_meant(said: str) -> 
     told = suggestion(said, PHRASES)
 
     assert f"  {MEANT[said]}" in [line for text in told for line in text.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("the event “placed” is seen", "its quotes are typographic: write \" or '"),
+        ("the answer has", "only capitals, spaces or the colon at its end differ"),
+        ("the answer is a success:", "only capitals, spaces or the colon at its end differ"),
+        ("The  answer has:", "only capitals, spaces or the colon at its end differ"),
+    ],
+)
+def test_what_is_nearly_the_phrase_is_told_what_differs(said: str, why: str) -> None:
+    assert suggestion(said, PHRASES)[2:] == [f"  {why}"]
 
 
 @pytest.mark.parametrize("said", ["the moon is full", "dogs bark", 'I click on the button "Buy"'])

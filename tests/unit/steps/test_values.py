@@ -53,6 +53,8 @@ DOCUMENT = {"a": [{"n": 1, "x.y": "deep"}, {"n": 2}], "b": {"c": None, "d": []},
         ("a list", [[], [1]], ["x", {}]),
         ("an object", [{}], [[]]),
         ("a UUID", ["01890a5d-ac96-774b-bcce-b302099a8057"], ["01890a5d", None]),
+        ('["a", 2]', [["a", 2]], [["a"], '["a", 2]', None]),
+        ('{"a": []}', [{"a": []}], [{"a": [1]}, {}]),
     ],
 )
 def test_the_words_for_values_accept_what_they_say(
@@ -75,11 +77,18 @@ def test_a_cell_that_is_no_such_word_is_the_text_itself() -> None:
     assert cell('{"a": 1}').accepts({"a": 1})
 
 
+def test_saved_values_are_put_into_json_too() -> None:
+    expected = value('{"id": ["${order}", 1]}').filled(lambda text: text.replace("${order}", "o-1"))
+
+    assert expected.accepts({"id": ["o-1", 1]})
+
+
 @pytest.mark.parametrize(
     ("convert", "text", "message"),
     [
         (regex, "/(/", r"/\(/ is no regular expression"),
         (amount, "between 3 and 1", "the lower bound comes first"),
+        (value, '["a",]', r'\["a",\] is no JSON: .* column 6'),
     ],
 )
 def test_a_value_that_is_written_wrong_is_explained(convert: Any, text: str, message: str) -> None:
