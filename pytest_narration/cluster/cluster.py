@@ -94,6 +94,7 @@ class Cluster:
 
         :raises ClusterError: one had to be killed.
         """
+        __tracebackhide__ = True
         complaints = []
         self._places.close()
         for service in reversed([s for wave in self._waves() for s in wave]):
@@ -114,6 +115,7 @@ class Cluster:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        __tracebackhide__ = True
         self.stop()
 
     def _add(self, settings: ServiceSettings) -> Service:

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from ..errors import ConfigurationError
 from .settings import ClusterSettings, ServiceSettings
 
-__all__ = ["Places"]
+__all__ = ["HOST", "Places"]
 
-_HOST = "127.0.0.1"
+HOST = "127.0.0.1"
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][\w.-]*)\}")
 
 
@@ -40,7 +40,7 @@ class Places:
         ports = dict(service.ports)
         for name in sorted(wanted - ports.keys()):
             reserved = socket.socket()
-            reserved.bind((_HOST, 0))
+            reserved.bind((HOST, 0))
             ports[name] = reserved.getsockname()[1]
             self._reserved.setdefault(service.name, []).append(reserved)
         self._ports[service.name] = ports
@@ -49,10 +49,14 @@ class Places:
         """Return the service's main port, ``None`` when it has none."""
         return self._ports.get(service, {}).get("port")
 
+    def ports(self, service: str) -> dict[str, int]:
+        """Return the service's ports by name."""
+        return dict(self._ports.get(service, {}))
+
     def url(self, service: ServiceSettings) -> str:
         """Return where the service answers, empty when it does not say."""
         port = self.port(service.name)
-        return service.url or (f"http://{_HOST}:{port}" if port else "")
+        return service.url or (f"http://{HOST}:{port}" if port else "")
 
     def release(self, service: str) -> None:
         """Let go of the service's ports, so that it can listen on them."""

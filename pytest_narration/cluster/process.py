@@ -8,7 +8,8 @@ import signal
 
 from ..errors import ClusterError
 from ..sources import ProcessSource
-from .readiness import last_lines
+from .placeholders import HOST
+from .readiness import last_lines, unreachable
 from .service import Service
 
 __all__ = ["ProcessService"]
@@ -35,6 +36,7 @@ class ProcessService(Service):
         def fill(text: str) -> str:
             return self._places.fill(text, settings)
 
+        self._check_ports()
         root = self._places.fill("{root}", settings)
         self._process = ProcessSource(
             [fill(word) for word in settings.command],
@@ -46,6 +48,15 @@ class ProcessService(Service):
             mapping=self._mapping or None,
         )
         return self._process
+
+    def _check_ports(self) -> None:
+        """Refuse a port where somebody listens: who does would be taken for the service."""
+        for name, port in self._places.ports(self.name).items():
+            if not unreachable(HOST, port):
+                raise ClusterError(
+                    f"{self.name} cannot be started: its {name} {port} is taken, something listens "
+                    f"there already. End that; or leave {name} out of its `ports`, for a free one"
+                )
 
     def stop(self) -> None:
         """Ask it to end (SIGTERM), and wait until it has.

@@ -19,7 +19,7 @@ from ..recorder import Record
 if TYPE_CHECKING:
     from .service import Service
 
-__all__ = ["last_lines", "wait_ready"]
+__all__ = ["last_lines", "unreachable", "wait_ready"]
 
 _PAUSE = 0.02
 _CALL_SECONDS = 2.0
@@ -111,12 +111,16 @@ def _probe(service: Service) -> tuple[Callable[[], str], str]:
         return lambda: "", "it runs"
     port = address.port or (443 if address.scheme == "https" else 80)
     host = address.hostname
-    return lambda: _listens(host, port), f"something listens at {host}:{port}"
+    return lambda: unreachable(host, port), f"something listens at {host}:{port}"
 
 
-def _listens(host: str, port: int) -> str:
+def unreachable(host: str, port: int) -> str:
+    """Say why nobody listens there, empty when somebody does."""
     try:
-        socket.create_connection((host, port), timeout=_CALL_SECONDS).close()
+        with socket.create_connection((host, port), timeout=_CALL_SECONDS) as connection:
+            # A caller whose own port is picked to be the same one is connected to itself.
+            if connection.getsockname() == connection.getpeername():
+                return "the last try: nobody listens"
     except OSError as error:
         return f"the last try: {error}"
     return ""

@@ -80,6 +80,9 @@ class Service:
         except SourceError as error:
             self._is_stopped = True
             raise ClusterError(f"{self.name} cannot be started: {error}") from error
+        except ClusterError:
+            self._is_stopped = True
+            raise
 
     def wait_ready(self) -> None:
         """Wait until it can be used.

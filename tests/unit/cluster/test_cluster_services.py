@@ -157,6 +157,22 @@ def test_a_program_that_does_not_exist_is_named(make: object) -> None:
         cluster.start()
 
 
+@pytest.mark.parametrize("ready", [{}, {"url": "/health"}])
+def test_a_port_that_somebody_else_has_is_told_before_he_is_taken_for_the_service(
+    make: object, ready: dict[str, str]
+) -> None:
+    with make(other=web()) as running:
+        taken = running["other"]
+        port = int(taken.url.rpartition(":")[2])
+        cluster = make(web=web(ports={"port": port}, ready=ready))
+
+        with pytest.raises(ClusterError, match=rf"web cannot be started: its port {port} is taken"):
+            cluster.start()
+
+        assert not cluster["web"].is_running
+        assert status(f"{taken.url}/health") == 200
+
+
 def test_a_service_that_ignores_sigterm_is_killed_and_that_is_said(make: object) -> None:
     cluster = make(web=web(command="{python} server.py {port} deaf", stop_timeout="300 ms"))
     cluster.start()
