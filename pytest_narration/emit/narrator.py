@@ -46,15 +46,18 @@ _PLAIN: Final = frozenset({str, int, float, bool})
 class _CallSite:
     """What every event of one ``narrate(action, template, actor=..., level=...)`` shares."""
 
-    __slots__ = ("fill", "fixed", "plans", "sensitive", "template")
+    __slots__ = ("fill", "fixed", "holds_secrets", "plans", "sensitive", "template")
 
     def __init__(self, fixed: str, template: str, sensitive: frozenset[str]) -> None:
         self.fixed = fixed
         self.template = template
         self.fill = filler(template)
         self.sensitive = sensitive
-        # {names of the fields: those that need more care than being written as they are}
-        self.plans: dict[tuple[str, ...], frozenset[str]] = {}
+        self.holds_secrets = False
+        """Whether the last event did, in the text of a field: the next one is likely to."""
+        # {names of the fields: {name: (its name in the event, whether its value is a secret)}},
+        # for those that are not written as they are
+        self.plans: dict[tuple[str, ...], dict[str, tuple[str, bool]]] = {}
 
 
 class Narrator:
@@ -85,8 +88,7 @@ class Narrator:
         self.development = development
         self._redactor = redactor or Redactor()
         self._clock = clock or Clock()
-        # Reentrant: a signal handler may narrate while the main thread is in here.
-        self._lock = threading.RLock()
+        self._share_lock()
         # Drawn from in one step, so that a handler in between takes another number.
         self._seq = count(1)
         self._encode = msgspec.json.Encoder(enc_hook=repr).encode
@@ -95,7 +97,6 @@ class Narrator:
 
     def after_fork(self) -> None:
         """Make the child of a fork an instance of its own, with its own sequence."""
-        self._lock = threading.RLock()
         self._clock = Clock()
         self._seq = count(1)
         self.identity = msgspec.structs.replace(
@@ -104,6 +105,16 @@ class Narrator:
         self._call_sites.clear()
         if isinstance(self.sink, FdSink):
             self.sink.after_fork()
+        self._share_lock()
+
+    def _share_lock(self) -> None:
+        """Number and write lines under one lock, the sink's where it has one."""
+        self._take: Callable[[bytes, int], Drops | None]
+        if isinstance(self.sink, FdSink):
+            self._lock, self._take = self.sink.lock, self.sink.take
+        else:
+            # Reentrant: a signal handler may narrate while the main thread is in here.
+            self._lock, self._take = threading.RLock(), self.sink.write
 
     def emit(
         self,
@@ -127,14 +138,16 @@ class Narrator:
             if careful is None:
                 careful = self._plan(site, names)
             if careful:
-                fields = self._handle_with_care(site, fields, careful)
+                fields = _handle_with_care(fields, careful)
         if context is not None and site.sensitive and not context.names.isdisjoint(site.sensitive):
             # The template shows a bound value as a secret that its name does not tell of.
             told = site.sensitive & context.names - fields.keys()
             fields = {**fields, **dict.fromkeys(told, REDACTED)}
+        is_plain = _PLAIN.issuperset(map(type, fields.values()))
+        shown = self._clean_first(site, fields) if is_plain and site.holds_secrets else fields
         body: dict[str, Any] = {
-            "human": site.fill(fields) or self._fill(site, fields, context),
-            **fields,
+            "human": site.fill(shown) or self._fill(site, shown, context),
+            **shown,
         }
         if said:
             body |= said
@@ -148,13 +161,16 @@ class Narrator:
                 # The same event may be learnt from a response's header and from its stream.
                 body["cause"], trail.pending = list(dict.fromkeys(trail.pending)), []
         tail = ""
-        if _PLAIN.issuperset(map(type, fields.values())):
+        if is_plain:
             try:
                 tail = self._encode(body).decode()
                 # One scan over the encoded text stands for one scan of each value. What JSON
                 # escapes is hidden from it, so an escape sends the event the careful way.
-                if "\\" in tail or len(tail) > _QUICK_CHARS or self._is_suspect(tail):
+                if "\\" in tail or len(tail) > _QUICK_CHARS:
                     tail = ""
+                elif self._is_suspect(tail):
+                    tail = ""
+                    site.holds_secrets = True
             except Exception:  # an integer beyond 64 bits, half of a surrogate pair
                 tail = ""
         if not tail:
@@ -164,7 +180,9 @@ class Narrator:
             event_id, rest = self._clock.stamp()
             seq = next(self._seq)
             line = f'{{"event_id":"{event_id}{rest}{seq}{site.fixed}{bound}{tail[1:]}\n'.encode()
-            self.sink.write(line, seq)
+            drops = self._take(line, seq)
+        if drops is not None and isinstance(self.sink, FdSink):
+            self.sink.tell(drops)
         if context is not None:
             trail.last = event_id
             channel = context.channel
@@ -180,6 +198,18 @@ class Narrator:
             except Exception:  # noqa: S110  a listener must not break the service it listens to
                 pass
         return event_id
+
+    def _clean_first(self, site: _CallSite, fields: dict[str, Any]) -> dict[str, Any]:
+        """Clean the texts of an event that is likely to need it, sooner than finding out."""
+        clean = self._redactor.clean
+        cleaned = {
+            name: clean(value)
+            if type(value) is str and value is not REDACTED and len(value) < _QUICK_CHARS
+            else value
+            for name, value in fields.items()
+        }
+        site.holds_secrets = cleaned != fields
+        return cleaned
 
     def _encode_carefully(
         self, site: _CallSite, context: Context | None, body: dict[str, Any], limit: int
@@ -264,37 +294,20 @@ class Narrator:
         self._call_sites[key] = site
         return site
 
-    def _plan(self, site: _CallSite, names: tuple[str, ...]) -> frozenset[str]:
-        reserved = _PROVENANCE | _SAYS | site.sensitive
-        careful = frozenset(
-            name
-            for name in names
-            if name in reserved
-            or self._redactor.is_secret_key(name)
-            or self._redactor.clean(name) != name
-        )
+    def _plan(self, site: _CallSite, names: tuple[str, ...]) -> dict[str, tuple[str, bool]]:
+        careful: dict[str, tuple[str, bool]] = {}
+        for name in names:
+            cleaned = self._redactor.clean(name)
+            if cleaned in _PROVENANCE or cleaned in _SAYS:
+                # What an emitter says about itself cannot be overridden by a field; it is kept.
+                careful[name] = f"given_{cleaned}", False
+            elif cleaned in site.sensitive or self._redactor.is_secret_key(cleaned):
+                careful[name] = cleaned, True
+            elif cleaned != name:
+                careful[name] = cleaned, False
         if len(site.plans) < _CACHE_LIMIT:
             site.plans[names] = careful
         return careful
-
-    def _handle_with_care(
-        self, site: _CallSite, fields: dict[str, Any], careful: frozenset[str]
-    ) -> dict[str, Any]:
-        kept: dict[str, Any] = {}
-        for name, value in fields.items():
-            if name not in careful:
-                kept[name] = value
-                continue
-            name = self._redactor.clean(name)
-            if name in _PROVENANCE or name in _SAYS:
-                # What an emitter says about itself cannot be overridden by a field; it is kept.
-                kept[f"given_{name}"] = value
-            elif name in site.sensitive or self._redactor.is_secret_key(name):
-                is_empty = value is None or (type(value) is str and not value)
-                kept[name] = value if is_empty else REDACTED
-            else:
-                kept[name] = value
-        return kept
 
     def _fill(self, site: _CallSite, fields: dict[str, Any], context: Context | None) -> str:
         known: dict[str, Any] = {
@@ -350,6 +363,19 @@ class Narrator:
         # Too many fields, or names without end: what tells whose event it is stays.
         known = {name: value for name, value in body.items() if name in COLUMNS}
         return self._encode(cut_texts(known, 128) | {"fields_left_out": len(body) - len(known)})
+
+
+def _handle_with_care(
+    fields: dict[str, Any], careful: dict[str, tuple[str, bool]]
+) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name in careful:
+            name, is_secret = careful[name]
+            if is_secret and value is not None and not (type(value) is str and not value):
+                value = REDACTED
+        kept[name] = value
+    return kept
 
 
 def _put(channel: Channel, job_id: str, line: bytes) -> None:

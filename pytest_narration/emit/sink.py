@@ -109,7 +109,7 @@ class FdSink:
 
     def _reset(self) -> None:
         # Reentrant: a signal handler may narrate while its thread is in here.
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._wake = threading.Event()
         self._state = _WAITING if self._closed else _FREE
         self._running = False
@@ -130,42 +130,53 @@ class FdSink:
 
     def write(self, line: bytes, seq: int) -> None:
         """Write the line or let it wait or drop it; see the class."""
+        with self.lock:
+            drops = self.take(line, seq)
+        self.tell(drops)
+
+    def take(self, line: bytes, seq: int) -> Drops | None:
+        """Do as :meth:`write`, for who holds :attr:`lock` and then hands the drops to `tell`."""
         drops = None
-        with self._lock:
-            if self._state:
-                self._keep(line, seq)
+        if self._state:
+            self._keep(line, seq)
+        else:
+            self._state = _WRITING
+            try:
+                written = self._put(line)
+            except OSError as error:
+                self._failed(error)
+                written = 0
+            if written == len(line):
+                if not self._backlog:
+                    self._state = _FREE
+                    return None
             else:
-                self._state = _WRITING
-                try:
-                    written = self._put(line)
-                except OSError as error:
-                    self._failed(error)
-                    written = 0
-                if written == len(line):
-                    if not self._backlog:
-                        self._state = _FREE
-                        return
-                else:
-                    # To the left: a signal handler's line goes behind the rest of this one.
-                    self._backlog.appendleft((line[written:], seq))
-                    self._size += len(line) - written
-                    if written:  # cut short: the rest tells why
-                        drops = self._drain()
-                self._state = _WAITING
-            drops = self._see_to_backlog() or drops
-        self._tell(drops)
+                # To the left: a signal handler's line goes behind the rest of this one.
+                self._backlog.appendleft((line[written:], seq))
+                self._size += len(line) - written
+                if written:  # cut short: the rest tells why
+                    drops = self._drain()
+            self._state = _WAITING
+        return self._see_to_backlog() or drops
+
+    def tell(self, drops: Drops | None) -> None:
+        """Let :attr:`on_recovered` know of drops, if there are any; not under the lock."""
+        if drops is not None and self.on_recovered is not None:
+            # The listener is foreign code, and nobody above could handle what it raises.
+            with suppress(Exception):
+                self.on_recovered(drops)
 
     def flush(self, timeout: float) -> bool:
         """Write what waits; give up after ``timeout`` seconds or when nobody reads."""
         deadline = time.monotonic() + timeout
         while True:
-            with self._lock:
+            with self.lock:
                 if self._state == _FREE or self._state == _WRITING or self._closed:
                     return not self._backlog
                 drops = self._drain()
                 is_empty = not self._backlog
                 error = self._error
-            self._tell(drops)
+            self.tell(drops)
             if is_empty and drops is None:
                 return True
             left = deadline - time.monotonic()
@@ -176,7 +187,7 @@ class FdSink:
 
     def close(self) -> None:
         """Close what the sink opened itself; the given descriptor stays open."""
-        with self._lock:
+        with self.lock:
             self._closed = True
             self._state = _WAITING
             self._put = _refuse
@@ -221,7 +232,7 @@ class FdSink:
                 raise
         return written
 
-    # What follows runs under the lock, apart from _run, _pause and _tell.
+    # What follows runs under the lock, apart from _run and _pause.
 
     def _failed(self, error: OSError) -> None:
         self._error = error.errno or errno.EIO
@@ -282,26 +293,20 @@ class FdSink:
         drops, self._lost = self._lost, None
         return drops
 
-    def _tell(self, drops: Drops | None) -> None:
-        if drops is not None and self.on_recovered is not None:
-            # The listener is foreign code, and nobody above could handle what it raises.
-            with suppress(Exception):
-                self.on_recovered(drops)
-
     def _run(self) -> None:
         """Empty the backlog; the thread lasts as long as there is one."""
         while True:
-            with self._lock:
+            with self.lock:
                 drops = self._drain()
                 error, failures = self._error, self._failures
                 if self._closed or not self._backlog:
                     self._running = False
                     break
-            self._tell(drops)
+            self.tell(drops)
             if error:
                 pause = _FIRST_PAUSE_SECONDS * 2 ** min(failures, 10)
                 self._pause(error, min(pause, _LONGEST_PAUSE_SECONDS))
-        self._tell(drops)
+        self.tell(drops)
 
     def _pause(self, error: int, seconds: float) -> None:
         """Wait until the descriptor takes bytes again, or so long where it cannot tell."""
