@@ -19,7 +19,7 @@ from .recorder import Evidence
 if TYPE_CHECKING:
     from .contracts import Contracts
     from .coverage.catalog import Point
-    from .formats import FieldMap
+    from .formats import FieldMap, Format
     from .rules import Rule, Settings, Verdict
 
 __all__ = ["Choice", "Policy", "choice_of", "chosen", "policy_of"]
@@ -80,6 +80,24 @@ class Policy:
             return FieldMap(self._table.get("map"))
         except ConfigurationError as error:
             raise pytest.UsageError(str(error)) from None
+
+    @cached_property
+    def formats(self) -> tuple[Format, ...]:
+        """Those of ``pytest_narration_formats``.
+
+        :raises pytest.UsageError: what it returned is no format.
+        """
+        from .formats import Format
+
+        found = self._config.hook.pytest_narration_formats(config=self._config)
+        own = [entry() if isinstance(entry, type) else entry for each in found for entry in each]
+        for entry in own:
+            if not isinstance(entry, Format):
+                raise pytest.UsageError(
+                    f"pytest_narration_formats returned {entry!r}; expected subclasses of "
+                    "pytest_narration.formats.Format, or instances of them"
+                )
+        return tuple(own)
 
     @cached_property
     def contracts(self) -> Contracts:

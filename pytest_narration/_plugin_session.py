@@ -127,7 +127,7 @@ def session_of(config: pytest.Config) -> Session:
 def _recorder(policy: Policy) -> Recorder:
     from .explain import waited
 
-    return Recorder(mapping=policy.mapping, explain=waited)
+    return Recorder(mapping=policy.mapping, formats=policy.formats, explain=waited)
 
 
 def is_in_use(config: pytest.Config) -> bool:

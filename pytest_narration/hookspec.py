@@ -8,9 +8,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from .formats import Format
     from .rules import Rule
 
-__all__ = ["pytest_narration_rules"]
+__all__ = ["pytest_narration_formats", "pytest_narration_rules"]
+
+
+@pytest.hookspec
+def pytest_narration_formats(  # type: ignore[empty-body]  # a specification has no body
+    config: pytest.Config,
+) -> Iterable[Format | type[Format]]:
+    """Return log formats of one's own, subclasses of :class:`pytest_narration.formats.Format`.
+
+    Sources read them beside the formats that are built in or registered. Called once, when first
+    needed.
+    """
 
 
 @pytest.hookspec

@@ -41,6 +41,7 @@ def reader(
     *,
     source: str = "",
     service: str | None = None,
+    own: Sequence[Format] = (),
 ) -> Reader:
     """Return a reader for one stream.
 
@@ -48,7 +49,8 @@ def reader(
     :param mapping: ``[tool.narration.map]``: ``{column: dotted path or list of them}``.
     :param source: name of the source, for rejected lines.
     :param service: service of events whose record and framing name none.
+    :param own: formats of the project, beside those that are registered.
     :raises ConfigurationError: no such format, or a mapping that maps nothing.
     """
     fields = mapping if isinstance(mapping, FieldMap) else FieldMap(mapping)
-    return Reader(name, fields, source=source, service=service)
+    return Reader(name, fields, source=source, service=service, own=tuple(own))

@@ -63,6 +63,7 @@ class Reader:
     :param fields: where this project keeps what an event needs.
     :param source: name of the source, for rejected lines.
     :param service: service of events whose record and framing name none.
+    :param own: formats of the project, beside those that are registered.
     """
 
     def __init__(
@@ -72,13 +73,14 @@ class Reader:
         *,
         source: str = "",
         service: str | None = None,
+        own: tuple[Format, ...] = (),
         most_bytes: int = MOST_BYTES,
     ) -> None:
         self.source = source
         self._service = service
         self._fields = fields or FieldMap()
-        self._fixed = None if name == "auto" else named(name)
-        self._formats = [self._fixed] if self._fixed else list(formats().values())
+        self._fixed = None if name == "auto" else named(name, own)
+        self._formats = [self._fixed] if self._fixed else list(formats(own).values())
         self._text = [fmt for fmt in self._formats if not fmt.is_json]
         self._json = [fmt for fmt in self._formats if fmt.is_json]
         self._by_keys: dict[tuple[str, ...], Format] = {}

@@ -5,6 +5,8 @@ subclass or instance::
 
     [project.entry-points."pytest_narration.formats"]
     acme = "acme_logs:AcmeFormat"
+
+A project's own formats, which no distribution registers, are given to the readers.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from .eliot import Eliot
 from .envelope import Envelope
 from .format import Format
 from .gelf import Gelf
+from .jaeger import Jaeger
 from .journald import Journald
 from .log4j2 import Log4j2
 from .logfmt import Logfmt
@@ -38,6 +41,7 @@ from .structlog import Structlog
 from .tracing_subscriber import TracingSubscriber
 from .winston import Winston
 from .zap import Zap
+from .zipkin import Zipkin
 
 __all__ = ["GROUP", "formats", "named"]
 
@@ -45,7 +49,8 @@ GROUP = "pytest_narration.formats"
 """The entry point group."""
 
 _BUILT_IN: tuple[Format, ...] = (
-    Own(), Otlp(), CloudEvents(), Eliot(), Clef(), Loguru(), Ecs(), Gelf(), Envelope(),
+    Own(), Otlp(), Jaeger(), Zipkin(), CloudEvents(), Eliot(), Clef(), Loguru(), Ecs(), Gelf(),
+    Envelope(),
     SerilogJson(), DotnetConsole(), Log4j2(), Logback(), Logstash(), TracingSubscriber(),
     Journald(), Bunyan(), Pino(), Zap(), Slog(), StdlibJson(), Structlog(), Winston(), Console(),
     Logfmt(), PlainJson(),
@@ -53,12 +58,13 @@ _BUILT_IN: tuple[Format, ...] = (
 
 
 @cache
-def formats() -> dict[str, Format]:
+def formats(own: tuple[Format, ...] = ()) -> dict[str, Format]:
     """Return ``{name: format}``; a registered format replaces a built-in one of its name.
 
+    :param own: the project's; they come first, and replace any other of their names.
     :raises ConfigurationError: an entry point names something that is no format.
     """
-    known = {}
+    known: dict[str, Format] = {fmt.name: fmt for fmt in own}
     for point in entry_points(group=GROUP):
         try:
             found = point.load()
@@ -72,18 +78,18 @@ def formats() -> dict[str, Format]:
                 f"the entry point {point.name!r} of {GROUP} is a {type(found).__name__}; "
                 f"it must be a subclass of pytest_narration.formats.Format, or an instance of one"
             )
-        known[point.name] = found
+        known.setdefault(point.name, found)
     for built_in in _BUILT_IN:
         known.setdefault(built_in.name, built_in)
     return known
 
 
-def named(name: str) -> Format:
+def named(name: str, own: tuple[Format, ...] = ()) -> Format:
     """Return one format.
 
     :raises ConfigurationError: there is no format of that name.
     """
-    known = formats()
+    known = formats(own)
     if name in known:
         return known[name]
     close = difflib.get_close_matches(name, known, n=1)

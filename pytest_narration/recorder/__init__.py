@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from ..event import Channel, Event
-from ..formats import FieldMap
+from ..formats import FieldMap, Format
 from ..wire import Rejected
 from .awaiting import Waiters
 from .emitters import Death, Emitters, LastLines, Silence, Status
@@ -61,6 +61,7 @@ class Recorder(Waits, Evidence):
     :param explain: puts a wait that ended without a match into words.
     :param mapping: where the project's logs keep what an event needs, for sources that are given
         none of their own.
+    :param formats: the project's own log formats.
     :param clock: seconds, monotonic.
     """
 
@@ -69,12 +70,14 @@ class Recorder(Waits, Evidence):
         *,
         explain: Explain | None = None,
         mapping: FieldMap | None = None,
+        formats: Iterable[Format] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._recorder = self
         self._explain = explain or brief
         self._clock = clock
         self.mapping = mapping or FieldMap()
+        self.formats = tuple(formats)
         self._lock = threading.Lock()
         self._next = 0
         self._log = EventLog()

@@ -79,7 +79,13 @@ class FilesSource(Source):
             yield last, path.stem, item
 
     def _decoded(self, path: Path) -> Iterator[Event | Rejected]:
-        lines = reader(self._format, self._mapping, source=path.stem, service=path.stem)
+        lines = reader(
+            self._format,
+            self._mapping,
+            source=path.stem,
+            service=path.stem,
+            own=self.recorder.formats,
+        )
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
                 yield from _attached(lines.feed(chunk))

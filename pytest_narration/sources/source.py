@@ -176,5 +176,11 @@ class Source:
 
     def _intake(self, format: str, mapping: Mapped, *, label: str = "") -> Intake:
         mapping = self.recorder.mapping if mapping is None else mapping
-        lines = reader(format, mapping, source=self.name + label, service=self.name)
+        lines = reader(
+            format,
+            mapping,
+            source=self.name + label,
+            service=self.name,
+            own=self.recorder.formats,
+        )
         return Intake(self.recorder, lines, source=self.name)

@@ -96,7 +96,7 @@ class SseSource(Source):
         self._connect_timeout = connect_timeout
         self._idle_timeout = idle_timeout
         mapping = recorder.mapping if mapping is None else mapping
-        self._reader = reader(format, mapping, source=name)
+        self._reader = reader(format, mapping, source=name, own=recorder.formats)
         self._frames: list[Frame] = []
         self._changed = threading.Condition()
         self._is_finished = False
