@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingExtra
-from .headers import inject, learn
+from .headers import learn
 from .otel import begin_call, require
+from .outgoing import inject_call
 
 if TYPE_CHECKING:
     import aiohttp
@@ -43,12 +44,12 @@ def aiohttp_trace_config(*, spans: bool = False) -> aiohttp.TraceConfig:
 
 
 async def _on_start(_session: object, _trace: object, params: Any) -> None:
-    inject(params.headers)
+    inject_call(params.headers)
 
 
 async def _on_redirect(_session: object, _trace: object, params: Any) -> None:
     learn(params.response.headers)
-    inject(params.headers)
+    inject_call(params.headers)
 
 
 async def _on_end(_session: object, _trace: object, params: Any) -> None:
@@ -56,13 +57,13 @@ async def _on_end(_session: object, _trace: object, params: Any) -> None:
 
 
 async def _on_start_in_span(_session: object, trace: Any, params: Any) -> None:
-    trace.end_span = begin_call(params.method, lambda: inject(params.headers))
+    trace.end_span = begin_call(params.method, lambda: inject_call(params.headers))
 
 
 async def _on_redirect_in_span(_session: object, trace: Any, params: Any) -> None:
     trace.end_span(None)
     learn(params.response.headers)
-    trace.end_span = begin_call(params.method, lambda: inject(params.headers))
+    trace.end_span = begin_call(params.method, lambda: inject_call(params.headers))
 
 
 async def _on_end_of_span(_session: object, trace: Any, params: Any) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import MissingExtra
-from .headers import inject, learn
+from .headers import learn
 from .otel import calling, require
+from .outgoing import inject_call
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -44,7 +45,7 @@ class NarrationTransport(_SyncBase):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request."""
         with calling(request.method if self._spans else None):
-            inject(request.headers)
+            inject_call(request.headers, request.extensions)
             response = self._wrapped.handle_request(request)
         learn(response.headers)
         return response
@@ -80,7 +81,7 @@ class AsyncNarrationTransport(_AsyncBase):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request."""
         with calling(request.method if self._spans else None):
-            inject(request.headers)
+            inject_call(request.headers, request.extensions)
             response = await self._wrapped.handle_async_request(request)
         learn(response.headers)
         return response
@@ -116,7 +117,7 @@ def instrument_httpx(client: _Client) -> _Client:
 
 
 def _inject(request: httpx.Request) -> None:
-    inject(request.headers)
+    inject_call(request.headers, request.extensions)
 
 
 def _learn(response: httpx.Response) -> None:
@@ -124,7 +125,7 @@ def _learn(response: httpx.Response) -> None:
 
 
 async def _inject_async(request: httpx.Request) -> None:
-    inject(request.headers)
+    inject_call(request.headers, request.extensions)
 
 
 async def _learn_async(response: httpx.Response) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .headers import inject, learn
+from .headers import learn
 from .otel import calling, require
-
-if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+from .outgoing import inject_call
 
 __all__ = ["NarrationAdapter", "instrument_requests"]
 
@@ -29,8 +27,7 @@ class NarrationAdapter:
     def send(self, request: Any, **options: Any) -> Any:
         """Send one prepared request; redirects come through here one by one."""
         with calling(request.method if self._spans else None):
-            headers: MutableMapping[str, str] = request.headers
-            inject(headers)
+            inject_call(request.headers, vars(request))
             response = self.wrapped.send(request, **options)
         learn(response.headers)
         return response

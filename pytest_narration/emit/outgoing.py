@@ -33,13 +33,14 @@ from .tracecontext import (
 )
 from .tracestate import MEMBER_KEY, TraceState, others, state_in_span
 
-__all__ = ["CAUSE_HEADER", "behind_ours", "inject", "learn", "response_headers"]
+__all__ = ["CAUSE_HEADER", "behind_ours", "inject", "inject_call", "learn", "response_headers"]
 
 CAUSE_HEADER: Final = "X-Narration-Cause"
 
 _CORRELATION: Final = CORRELATION_HEADER.lower()
 _REQUEST_ID: Final = REQUEST_ID_HEADER.lower()
 _CAUSE: Final = CAUSE_HEADER.lower()
+_WRITTEN: Final = "pytest_narration.correlation_id"
 # A line of work that calls a thousand services without a word names the latest of them.
 _MAX_PENDING: Final = 32
 
@@ -66,6 +67,23 @@ def inject(headers: MutableMapping[str, str] | None = None) -> MutableMapping[st
             del carrier[name]
     carrier.update(outgoing)
     return carrier
+
+
+def inject_call(
+    headers: MutableMapping[str, str], request: MutableMapping[str, Any] | None = None
+) -> None:
+    """:func:`inject` for a client's hook: a correlation id that was given to this call is kept.
+
+    :param request: what the client remembers about the request, where one request may be sent
+        twice: an id that a hook wrote is not one that was given.
+    """
+    seen = {} if request is None else request
+    given = [value for name, value in headers.items() if name.lower() == _CORRELATION]
+    inject(headers)
+    if len(given) == 1 and is_id(given[0]) and given[0] != seen.get(_WRITTEN):
+        headers[CORRELATION_HEADER] = given[0]
+    else:
+        seen[_WRITTEN] = headers.get(CORRELATION_HEADER)
 
 
 def learn(headers: Headers) -> None:

@@ -64,51 +64,54 @@ class Server:
                 thread.join(5)
 
 
-def with_httpx_transport(url: str) -> None:
+Given = dict[str, str] | None
+
+
+def with_httpx_transport(url: str, headers: Given = None) -> None:
     with httpx.Client(transport=NarrationTransport(), follow_redirects=True) as client:
-        client.get(url).raise_for_status()
+        client.get(url, headers=headers).raise_for_status()
 
 
-def with_httpx_async_transport(url: str) -> None:
+def with_httpx_async_transport(url: str, headers: Given = None) -> None:
     async def call() -> None:
         transport = AsyncNarrationTransport()
         async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
-            (await client.get(url)).raise_for_status()
+            (await client.get(url, headers=headers)).raise_for_status()
 
     asyncio.run(call())
 
 
-def with_httpx_hooks(url: str) -> None:
+def with_httpx_hooks(url: str, headers: Given = None) -> None:
     with instrument_httpx(httpx.Client(follow_redirects=True)) as client:
-        client.get(url).raise_for_status()
+        client.get(url, headers=headers).raise_for_status()
 
 
-def with_httpx_async_hooks(url: str) -> None:
+def with_httpx_async_hooks(url: str, headers: Given = None) -> None:
     async def call() -> None:
         async with instrument_httpx(httpx.AsyncClient(follow_redirects=True)) as client:
-            (await client.get(url)).raise_for_status()
+            (await client.get(url, headers=headers)).raise_for_status()
 
     asyncio.run(call())
 
 
-def with_aiohttp(url: str) -> None:
+def with_aiohttp(url: str, headers: Given = None) -> None:
     import aiohttp
 
     async def call() -> None:
         async with (
             aiohttp.ClientSession(trace_configs=[aiohttp_trace_config()]) as session,
-            session.get(url) as answer,
+            session.get(url, headers=headers) as answer,
         ):
             answer.raise_for_status()
 
     asyncio.run(call())
 
 
-def with_requests(url: str) -> None:
+def with_requests(url: str, headers: Given = None) -> None:
     import requests
 
     with instrument_requests(requests.Session()) as session:
-        session.get(url, timeout=5).raise_for_status()
+        session.get(url, headers=headers, timeout=5).raise_for_status()
 
 
 CLIENTS = [
@@ -123,7 +126,7 @@ CLIENTS = [
 
 @pytest.mark.parametrize("call", CLIENTS)
 def test_a_call_carries_the_context_and_its_answer_becomes_a_cause(
-    call: Callable[[str], None],
+    call: Callable[..., None],
 ) -> None:
     server = Server()
     with server.running() as url, narration_context(correlation_id="c-1", job_id="j") as context:
@@ -138,7 +141,7 @@ def test_a_call_carries_the_context_and_its_answer_becomes_a_cause(
 
 
 @pytest.mark.parametrize("call", CLIENTS)
-def test_a_redirect_is_a_hop_of_its_own(call: Callable[[str], None]) -> None:
+def test_a_redirect_is_a_hop_of_its_own(call: Callable[..., None]) -> None:
     """It has one traceparent, with another parent id, and knows what the first hop answered."""
     server = Server()
     with server.running() as url, extract({}).context() as context:
@@ -152,7 +155,58 @@ def test_a_redirect_is_a_hop_of_its_own(call: Callable[[str], None]) -> None:
 
 
 @pytest.mark.parametrize("call", CLIENTS)
-def test_without_a_context_a_call_carries_nothing_of_ours(call: Callable[[str], None]) -> None:
+@pytest.mark.parametrize("path", ["", "/hop"])
+def test_a_correlation_id_that_the_caller_gives_a_call_is_kept(
+    call: Callable[..., None], path: str
+) -> None:
+    """What is said of one call wins over the context; the trace is of this call in any case."""
+    server = Server()
+    given = {"x-correlation-ID": "mine", "Traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+    with server.running() as url, extract({"X-Correlation-Id": "c-1"}).context() as context:
+        call(f"{url}{path}", given)
+    for headers in server.requests:
+        names = [name.lower() for name, _ in headers]
+        assert names.count("x-correlation-id") == names.count("traceparent") == 1
+        assert extract(headers).correlation_id == "mine"
+        assert extract(headers).trace_id == context.get("trace_id")
+    assert given["x-correlation-ID"] == "mine"
+
+
+def test_a_request_that_is_sent_again_carries_the_context_it_is_sent_in() -> None:
+    """What was written the first time is nothing that the caller gave."""
+    import requests
+
+    server = Server()
+    with server.running() as url:
+        prepared = requests.Request("GET", url).prepare()
+        with (
+            httpx.Client(transport=NarrationTransport()) as wrapped,
+            instrument_httpx(httpx.Client()) as hooked,
+            instrument_requests(requests.Session()) as session,
+        ):
+            built = [client.build_request("GET", url) for client in (wrapped, hooked)]
+            for correlation in ("c-1", "c-2"):
+                with narration_context(correlation_id=correlation):
+                    wrapped.send(built[0])
+                    hooked.send(built[1])
+                    session.send(prepared, timeout=5)
+    assert [extract(headers).correlation_id for headers in server.requests] == [
+        *["c-1"] * 3,
+        *["c-2"] * 3,
+    ]
+
+
+@pytest.mark.parametrize("call", CLIENTS)
+def test_an_id_that_may_not_travel_is_not_kept(call: Callable[..., None]) -> None:
+    """A proxy passes its caller's headers on; what was refused there goes no further."""
+    server = Server()
+    with server.running() as url, extract({"X-Correlation-Id": "c-1"}).context():
+        call(url, {"X-Correlation-Id": "<script>"})
+    assert [v for n, v in server.requests[0] if n.lower() == "x-correlation-id"] == ["c-1"]
+
+
+@pytest.mark.parametrize("call", CLIENTS)
+def test_without_a_context_a_call_carries_nothing_of_ours(call: Callable[..., None]) -> None:
     server = Server()
     with server.running() as url:
         call(url)
@@ -161,7 +215,7 @@ def test_without_a_context_a_call_carries_nothing_of_ours(call: Callable[[str], 
 
 
 @pytest.mark.parametrize("call", CLIENTS)
-def test_a_failed_call_raises_what_the_client_raises(call: Callable[[str], None]) -> None:
+def test_a_failed_call_raises_what_the_client_raises(call: Callable[..., None]) -> None:
     with extract({}).context() as context:
         with pytest.raises(
             OSError if call in (with_aiohttp, with_requests) else httpx.ConnectError

@@ -13,12 +13,14 @@ import pytest
 
 from pytest_narration.emit import narrate, otel
 from pytest_narration.emit.asgi import NarrationMiddleware
+from pytest_narration.emit.clients_aiohttp import aiohttp_trace_config
 from pytest_narration.emit.clients_httpx import NarrationTransport
 from pytest_narration.emit.clients_requests import NarrationAdapter
 from pytest_narration.emit.headers import extract, inject
 from pytest_narration.emit.otel_propagator import strict_propagator
 from pytest_narration.emit.wsgi import NarrationMiddleware as WsgiMiddleware
 from pytest_narration.errors import MissingExtra
+from tests.unit.servers import wsgi_server
 from tests.unit.trace_context_suite import SUITE, Case, Harness, judge, suite_ids
 
 pytest.importorskip("opentelemetry.sdk")
@@ -215,6 +217,43 @@ def test_a_client_span_is_the_parent_id_of_its_call(tracing: Tracing) -> None:
     assert incoming.parent_span_id == context.get("span_id")
 
 
+@pytest.mark.asyncio
+async def test_aiohttps_calls_and_redirects_have_spans_of_their_own(tracing: Tracing) -> None:
+    import aiohttp
+
+    sent: list[Any] = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        sent.append(environ["HTTP_TRACEPARENT"])
+        if environ["PATH_INFO"] == "/hop":
+            start_response("307 Hop", [("Location", "/")])
+        else:
+            start_response("200 OK", [])
+        return [b""]
+
+    configs = [aiohttp_trace_config(spans=True)]
+    with wsgi_server(app) as url, extract({}).context():
+        async with aiohttp.ClientSession(trace_configs=configs) as session:
+            with tracing.tracer.start_as_current_span("work") as work:
+                async with session.get(f"{url}/hop"):
+                    assert trace.get_current_span() is work
+    made = tracing.spans(trace.SpanKind.CLIENT)
+    assert [parent.split("-")[2] for parent in sent] == [hexed(span)[1] for span in made]
+    assert [span.parent.span_id for span in made] == [work.get_span_context().span_id] * 2
+
+
+@pytest.mark.asyncio
+async def test_a_span_of_a_call_that_failed_says_so(tracing: Tracing) -> None:
+    import aiohttp
+
+    async with aiohttp.ClientSession(trace_configs=[aiohttp_trace_config(spans=True)]) as session:
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await session.get("http://127.0.0.1:1")
+    (span,) = tracing.spans(trace.SpanKind.CLIENT)
+    assert span.status.status_code is trace.StatusCode.ERROR
+    assert span.events[0].name == "exception"
+
+
 def test_a_span_alone_is_sent_on_without_a_context(tracing: Tracing) -> None:
     with tracing.tracer.start_as_current_span("work") as span:
         sent = inject()
@@ -240,8 +279,9 @@ def test_baggage_is_left_alone(tracing: Tracing) -> None:
         lambda: WsgiMiddleware(None, spans=True),  # type: ignore[arg-type]
         lambda: NarrationTransport(spans=True),
         lambda: NarrationAdapter(None, spans=True),
+        lambda: aiohttp_trace_config(spans=True),
     ],
-    ids=["asgi", "wsgi", "httpx", "requests"],
+    ids=["asgi", "wsgi", "httpx", "requests", "aiohttp"],
 )
 def test_spans_without_opentelemetry_are_refused_at_once(
     make: Callable[[], object], monkeypatch: pytest.MonkeyPatch
