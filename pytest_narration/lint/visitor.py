@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterable, Iterator
-from string import Formatter
-from typing import Final
+from collections.abc import Iterable
 
-from .names import Names, is_emitter, is_id, is_maker, is_secret
+from ._ids import defaults, handmade, header_of, pairs
+from ._secrets import put_together, secrets_in
+from ._targets import (
+    ADDS,
+    ASKED,
+    CALLS,
+    DEVICES,
+    ENCODES,
+    FACADE,
+    HANDLER,
+    HANDLERS,
+    LOGS,
+    NARRATES,
+    OPENS,
+    PRINTS,
+    PRIVATE,
+    SETS_UP,
+    TAKEN,
+)
+from .names import Names, imported_module, text_of
 from .rules import Finding
+from .vocabulary import is_emitter, is_emitter_class, is_id, is_id_maker, is_secret
 
 __all__ = ["findings"]
-
-_PRINTS: Final = re.compile(
-    r"(builtins\.)?print|pprint\.(pprint|pp)|sys\.(__)?(stdout|stderr)(__)?(\.buffer)?\.write(lines)?"
-)
-_STREAMS: Final = re.compile(r"(sys\.(__)?(stdout|stderr)(__)?(\.buffer)?|)")
-_HANDLERS: Final = re.compile(
-    r"logging\.(basicConfig|config\.\w+|\w*Handler|handlers\.\w+)|structlog\.configure(_once)?|"
-    r"loguru\.logger\.(add|configure)|.*\.(addHandler|setFormatter)"
-)
-_LOGS: Final = re.compile(
-    r"(.*\.)?(log|logger|logging|_log|_logger|LOG|LOGGER|getLogger\(\)|get_logger\(\))"
-    r"\.(trace|debug|info|warning|warn|error|exception|critical|fatal|log|msg)"
-)
-_NARRATES: Final = frozenset({"narrate", "narrate_auto", "narrate_with_otel_context"})
-_PRIVATE: Final = re.compile(r"pytest_narration\.emit\.(narrator|process|sink)(\..*)?")
 
 
 def findings(source: str, path: str) -> list[Finding]:
@@ -35,33 +37,50 @@ def findings(source: str, path: str) -> list[Finding]:
     :raises SyntaxError: the source is not Python of this interpreter's version.
     """
     tree = ast.parse(source, filename=path)
-    visitor = _Visitor(path, Names(tree))
+    visitor = _Visitor(path, tree)
     visitor.visit(tree)
     return sorted(set(visitor.found))
 
 
 class _Visitor(ast.NodeVisitor):
-    def __init__(self, path: str, names: Names) -> None:
+    def __init__(self, path: str, tree: ast.Module) -> None:
         self.found: list[Finding] = []
         self._path = path
-        self._names = names
+        self._names = Names(tree)
         self._scope: list[str] = []
+        self._judged: set[ast.expr] = set()
+        """Names whose use was judged where they are called."""
+        self._own_emitters: set[str] = set()
+        """Emitters that are found where they are defined."""
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and is_emitter(node.name):
+                self._own_emitters.add(node.name)
+        self._holders = {
+            name for name, value in self._names.assigned.items() if any(secrets_in(value))
+        }
 
     # Where we are
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        if is_emitter(node.name):
+        if is_emitter(node.name) or (node.name == "emit" and not self._scope):
             self._tell(node, "no-private-emitter", f"{node.name}() is an emitter of its own")
-        for argument, default in _defaults(node.args):
+        for argument, default in defaults(node.args):
             self._bound(argument, default)
+        if is_id_maker(node.name):
+            for returned in ast.walk(node):
+                if isinstance(returned, ast.Return) and returned.value is not None:
+                    self._made(f"what {node.name}() returns", returned.value)
         self._inside(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
         self.visit_FunctionDef(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        if is_emitter_class(node.name):
+            self._tell(node, "no-private-emitter", f"{node.name} is an emitter of its own")
         for base in node.bases:
-            if _HANDLERS.fullmatch(self._names.of(base)):
+            if HANDLER.fullmatch(self._names.of(base)):
+                self._judged.add(base)
                 self._tell(node, "no-log-handler", f"{node.name} is a handler of logs")
         self._inside(node)
 
@@ -77,43 +96,57 @@ class _Visitor(ast.NodeVisitor):
             self._imported(node, name.name)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        if node.module and not node.level:
-            # `from opentelemetry import trace` and `from x.emit import process` alike
-            for name in node.names:
+        for name in node.names:
+            if node.module and not node.level:
+                # `from opentelemetry import trace` and `from x.emit import process` alike
                 self._imported(node, f"{node.module}.{name.name}")
+            if node.module != FACADE and any(map(is_emitter, (name.name, name.asname or ""))):
+                known = name.asname or name.name
+                self._tell(node, "no-private-emitter", f"{known}() is no emitter of the façade")
 
-    def _imported(self, node: ast.stmt, module: str) -> None:
+    def _imported(self, node: ast.stmt | ast.expr, module: str) -> None:
         if module.partition(".")[0] == "opentelemetry":
             self._tell(node, "no-otel", f"{module} is imported")
-        elif _PRIVATE.fullmatch(module):
+        elif PRIVATE.fullmatch(module):
             self._tell(node, "no-private-emitter", f"{module} is behind the façade")
 
     # What is bound
 
     def visit_Assign(self, node: ast.Assign) -> None:
         for target in node.targets:
-            for name in _bound_names(target):
-                self._bound(name, node.value)
-        if isinstance(node.value, ast.Lambda) or self._is_partial(node.value):
-            for target in node.targets:
-                for name in filter(is_emitter, _bound_names(target)):
+            for name, value in pairs(target, node.value):
+                self._bound(name, value)
+                if is_emitter(name) and self._is_function(value):
                     self._tell(node, "no-private-emitter", f"{name} is an emitter of its own")
+            self._handlers(target)
         self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
-            for name in _bound_names(node.target):
-                self._bound(name, node.value)
+            for name, value in pairs(node.target, node.value):
+                self._bound(name, value)
+        self.generic_visit(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        for name, value in pairs(node.target, node.value):
+            if is_id(name):
+                self._tell(value, "no-handmade-id", f"{name} is added to")
+        self._handlers(node.target)
         self.generic_visit(node)
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self._bound(node.target.id, node.value)
         self.generic_visit(node)
 
+    def visit_For(self, node: ast.For) -> None:
+        for name, value in pairs(node.target, node.iter):
+            self._bound(name, value)
+        self.generic_visit(node)
+
     def visit_Dict(self, node: ast.Dict) -> None:
         for key, value in zip(node.keys, node.values, strict=True):
-            if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                self._bound(key.value, value)
+            if key is not None and (name := text_of(key)):
+                self._bound(name, value)
         self.generic_visit(node)
 
     def visit_keyword(self, node: ast.keyword) -> None:
@@ -121,65 +154,149 @@ class _Visitor(ast.NodeVisitor):
             self._bound(node.arg, node.value)
         self.generic_visit(node)
 
+    def visit_Tuple(self, node: ast.Tuple) -> None:
+        if len(node.elts) == 2:  # a header: (b"x-request-id", value)
+            self._bound(header_of(node.elts[0]), node.elts[1])
+        self.generic_visit(node)
+
     def _bound(self, name: str, value: ast.expr) -> None:
-        if not is_id(name):
-            return
-        how = self._handmade(value)
-        if how:
-            self._tell(value, "no-handmade-id", f"{name} is made by {how}")
+        if is_id(name):
+            self._made(name, value)
 
-    def _handmade(self, value: ast.expr) -> str:
-        for node in ast.walk(value):
-            if isinstance(node, ast.Call) and is_maker(made := self._names.of(node.func)):
-                return f"{made}()"
-            if isinstance(node, ast.Attribute) and is_maker(made := self._names.of(node)):
-                return made  # a factory: default_factory=uuid.uuid4
-            if isinstance(node, ast.Name) and is_maker(made := self._names.of(node)):
-                return made
-        if isinstance(value, ast.JoinedStr):
-            return "an f-string"
-        return ""
+    def _made(self, what: str, value: ast.expr) -> None:
+        if how := handmade(value, self._names):
+            self._tell(value, "no-handmade-id", f"{what} is made by {how}")
 
-    def _is_partial(self, node: ast.expr) -> bool:
-        return isinstance(node, ast.Call) and self._names.of(node.func) == "functools.partial"
+    def _is_function(self, node: ast.expr) -> bool:
+        if isinstance(node, ast.Lambda):
+            return True
+        if isinstance(node, ast.Call):
+            return self._names.of(node.func) == "functools.partial"
+        name = self._names.of(node)
+        return bool(PRINTS.fullmatch(name) or LOGS.fullmatch(name)) or (
+            isinstance(node, ast.Name | ast.Attribute) and is_emitter(name.rpartition(".")[2])
+        )
+
+    def _handlers(self, target: ast.expr) -> None:
+        place = target.value if isinstance(target, ast.Subscript) else target
+        if HANDLERS.fullmatch(name := self._names.of(place)):
+            self._tell(target, "no-log-handler", f"{name.lstrip('.')} is set")
+
+    # What is named without being called
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Load):
+            self._handed_on(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if not self._handed_on(node):
+            self.generic_visit(node)
+
+    def _handed_on(self, node: ast.Name | ast.Attribute) -> bool:
+        """Judge a name; return whether the names in it need no judgement of their own."""
+        name = self._names.of(node)
+        if node in self._judged or ASKED.fullmatch(name):
+            return bool(ASKED.fullmatch(name) or TAKEN.fullmatch(name))
+        if TAKEN.fullmatch(name):
+            self._tell(node, "no-print", f"{name} is handed on")
+        elif HANDLER.fullmatch(name):
+            self._tell(node, "no-log-handler", f"{name} is a handler of logs")
+        elif name.removeprefix(f"{FACADE}.") in NARRATES and name.startswith(FACADE):
+            text = f"{name.rpartition('.')[2]} is handed on: which actions it gets cannot be read"
+            self._tell(node, "literal-action", text)
+        elif isinstance(node, ast.Attribute) and PRIVATE.fullmatch(name) and "()" not in name:
+            self._tell(node, "no-private-emitter", f"{name} is behind the façade")
+        else:
+            return False
+        return True
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str) and DEVICES.fullmatch(node.value):
+            self._tell(node, "no-print", f"{node.value} is opened")
 
     # What is called
 
     def visit_Call(self, node: ast.Call) -> None:
         called = self._names.of(node.func)
-        if _PRINTS.fullmatch(called) and _STREAMS.fullmatch(self._file(node)):
+        last = called.rpartition(".")[2]
+        if PRINTS.fullmatch(called):
+            self._print(node, called)
+        elif called in OPENS and self._descriptor(node) in (1, 2):
             self._tell(node, "no-print", f"{called}() prints")
-            self._secrets(node, node.args, called)
-        elif called == "os.write" and node.args and _is_number(node.args[0], (1, 2)):
-            self._tell(node, "no-print", "os.write() prints")
-        elif _HANDLERS.fullmatch(called):
+        elif HANDLER.fullmatch(called) or SETS_UP.fullmatch(called) or ADDS.fullmatch(called):
             self._tell(node, "no-log-handler", f"{called.lstrip('.')}() sets up logs")
-        elif called.rpartition(".")[2] in _NARRATES:
+        elif last in NARRATES:
             self._narrate(node)
-        elif _LOGS.fullmatch(called):
-            self._secrets(node, node.args, called)
+        elif last in CALLS and (last != "layer" or called.startswith(f"{FACADE}.")):
+            self._fields(node, last)
+        elif LOGS.fullmatch(called):
+            self._log(node, called)
+        elif is_emitter(last) and last not in self._own_emitters:
+            self._tell(node, "no-private-emitter", f"{last}() is no emitter of the façade")
+        else:
+            if called.startswith("traceback.print_"):  # of a crash, which is no event
+                errors = (k.value for k in node.keywords if k.arg == "file")
+                self._judged |= {e for e in errors if self._names.of(e) == "sys.stderr"}
+            self._imported(node, imported_module(node, called))
+            for name, value in zip(node.args, node.args[1:], strict=False):
+                self._bound(header_of(name), value)  # headers.setdefault("X-Request-Id", value)
+            self.generic_visit(node)
+            return
+        self._judged.add(node.func)
         self.generic_visit(node)
 
-    def _file(self, node: ast.Call) -> str:
-        """Return where a call prints, empty when it does not say."""
+    def visit_Raise(self, node: ast.Raise) -> None:
+        if isinstance(node.exc, ast.Call):
+            words = [word for word in node.exc.args if put_together(word)]
+            self._secrets(words, self._names.of(node.exc.func))
+        self.generic_visit(node)
+
+    def _print(self, node: ast.Call, called: str) -> None:
         for keyword in node.keywords:
             if keyword.arg in ("file", "stream"):
-                return self._names.of(keyword.value) or "elsewhere"
-        return ""
+                self._judged.add(keyword.value)
+                if not TAKEN.fullmatch(self._names.of(keyword.value)):
+                    return  # it prints elsewhere
+        self._tell(node, "no-print", f"{called}() prints")
+        self._secrets(node.args, called)
+
+    def _descriptor(self, node: ast.Call) -> object:
+        named = (k.value for k in node.keywords if k.arg in ("fd", "file"))
+        first = next(iter(node.args), next(named, None))
+        return None if first is None else self._names.constant(first)
 
     def _narrate(self, node: ast.Call) -> None:
         if node.args and not _is_text(node.args[0]):
             self._tell(node.args[0], "literal-action", "the action is no literal")
-        if len(node.args) > 1 and (how := _put_together(node.args[1])):
+        elif not node.args and node.keywords:
+            self._tell(node, "literal-action", "the action is no literal: it is none of its own")
+        if len(node.args) > 1 and (how := put_together(node.args[1])):
             self._tell(node.args[1], "literal-template", f"the template is {how}")
-        self._secrets(node, (*node.args, *(k.value for k in node.keywords)), "narrate")
+        self._fields(node, "narrate")
 
-    def _secrets(self, node: ast.Call, words: Iterable[ast.expr], called: str) -> None:
+    def _fields(self, node: ast.Call, called: str) -> None:
+        if called == "layer" and node.args and not _is_text(node.args[0]):
+            self._tell(node.args[0], "literal-action", "the name of the layer is no literal")
+        self._secrets(node.args, called, is_value=called == "end_job_run")
+        for keyword in node.keywords:
+            name = keyword.arg or ""
+            if is_id(name) and text_of(keyword.value):
+                self._tell(keyword.value, "no-handmade-id", f"{name} is a literal")
+            self._secrets([keyword.value], called, is_value=not is_secret(name))
+
+    def _log(self, node: ast.Call, called: str) -> None:
+        for said in node.args[:1]:
+            is_event = isinstance(said, ast.Call) and ENCODES.fullmatch(self._names.of(said.func))
+            if is_event or isinstance(said, ast.Dict):
+                name = called.lstrip(".")
+                self._tell(node, "no-private-emitter", f"{name}() logs what is an event")
+        self._secrets((*node.args, *(k.value for k in node.keywords)), called)
+
+    def _secrets(self, words: Iterable[ast.expr], called: str, *, is_value: bool = True) -> None:
         for word in words:
-            for name in _told(word, whole=called != "narrate"):
-                if is_secret(name):
-                    text = f"{name} is put into the words of {called.lstrip('.')}()"
-                    self._tell(word, "no-secret-in-text", text)
+            for name in secrets_in(word, is_value=is_value, holders=self._holders):
+                text = f"{name} is put into the words of {called.lstrip('.')}()"
+                self._tell(word, "no-secret-in-text", text)
 
     def _tell(self, node: ast.expr | ast.stmt, rule: str, message: str) -> None:
         scope = ".".join(self._scope)
@@ -187,95 +304,5 @@ class _Visitor(ast.NodeVisitor):
         self.found.append(Finding(self._path, *place, rule, message, scope))
 
 
-def _told(word: ast.expr, *, whole: bool) -> Iterator[str]:
-    """Yield the names whose values end up in a text; ``whole`` takes a bare name as one."""
-    if isinstance(word, ast.Constant) and isinstance(word.value, str):
-        yield from _placeholders(word.value)
-    elif isinstance(word, ast.JoinedStr):
-        for part in word.values:
-            if isinstance(part, ast.FormattedValue):
-                yield from _last_names(part.value)
-    elif isinstance(word, ast.BinOp) and isinstance(word.op, ast.Add | ast.Mod):
-        for side in (word.left, word.right):
-            yield from _told(side, whole=True)
-    elif isinstance(word, ast.Tuple):
-        for item in word.elts:
-            yield from _told(item, whole=whole)
-    elif isinstance(word, ast.Call) and _joining(word):
-        for argument in (*word.args, *(keyword.value for keyword in word.keywords)):
-            yield from _told(argument, whole=True)
-    elif whole:
-        yield from _last_names(word)
-
-
-def _last_names(node: ast.expr) -> Iterator[str]:
-    if isinstance(node, ast.Attribute):
-        yield node.attr
-    elif isinstance(node, ast.Name):
-        yield node.id
-    elif isinstance(node, ast.Subscript) and _is_text(node.slice):
-        assert isinstance(node.slice, ast.Constant)
-        yield str(node.slice.value)
-    elif isinstance(node, ast.Call) and _last(node.func) in ("str", "repr", "ascii"):
-        for argument in node.args:
-            yield from _last_names(argument)
-
-
-def _last(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _placeholders(text: str) -> Iterator[str]:
-    try:
-        for _, name, _, _ in Formatter().parse(text):
-            if name:
-                yield re.split(r"[.\[]", name, maxsplit=1)[0]
-    except ValueError:
-        return  # no template
-
-
-def _put_together(node: ast.expr) -> str:
-    if isinstance(node, ast.JoinedStr):
-        return "an f-string"
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod):
-        return "put together" if isinstance(node.op, ast.Add) else "formatted with %"
-    return f"made by .{method}()" if (method := _joining(node)) else ""
-
-
-def _joining(node: ast.expr) -> str:
-    """Return the method of a text that puts others into it, empty when the node calls none."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        name = node.func.attr
-        return name if name in ("format", "format_map", "join") else ""
-    return ""
-
-
-def _bound_names(target: ast.expr) -> Iterator[str]:
-    if isinstance(target, ast.Tuple | ast.List):
-        return
-    if isinstance(target, ast.Subscript):
-        if _is_text(target.slice):
-            assert isinstance(target.slice, ast.Constant)
-            yield str(target.slice.value)
-    else:
-        yield from _last_names(target)
-
-
-def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
-    named = [*arguments.posonlyargs, *arguments.args]
-    given = arguments.defaults
-    pairs = zip(named[len(named) - len(given) :], given, strict=True)
-    for argument, default in (
-        *pairs,
-        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
-    ):
-        if default is not None:
-            yield argument.arg, default
-
-
 def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
-
-
-def _is_number(node: ast.expr, numbers: tuple[int, ...]) -> bool:
-    return isinstance(node, ast.Constant) and node.value in numbers
