@@ -285,11 +285,14 @@ class _Visitor(ast.NodeVisitor):
             self._secrets([keyword.value], called, is_value=not is_secret(name))
 
     def _log(self, node: ast.Call, called: str) -> None:
-        for said in node.args[:1]:
-            is_event = isinstance(said, ast.Call) and ENCODES.fullmatch(self._names.of(said.func))
-            if is_event or isinstance(said, ast.Dict):
-                name = called.lstrip(".")
-                self._tell(node, "no-private-emitter", f"{name}() logs what is an event")
+        inner = (part for said in node.args for part in ast.walk(said))
+        is_encoded = any(
+            isinstance(part, ast.Call) and ENCODES.fullmatch(self._names.of(part.func))
+            for part in inner
+        )
+        if is_encoded or any(isinstance(said, ast.Dict) for said in node.args[:1]):
+            name = called.lstrip(".")
+            self._tell(node, "no-private-emitter", f"{name}() logs what is an event")
         self._secrets((*node.args, *(k.value for k in node.keywords)), called)
 
     def _secrets(self, words: Iterable[ast.expr], called: str, *, is_value: bool = True) -> None:

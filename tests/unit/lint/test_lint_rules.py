@@ -93,6 +93,8 @@ _BAD = {
         "import logging\nlog = logging.getLogger('a')\nlog_event = log.info",
         "import json, logging\nlogging.getLogger('a').info(json.dumps(event))",
         "log.info({'event': 'x'})",
+        "import json\nlog.info('%s', json.dumps(event))",
+        "import json\nlog.info(f'{json.dumps(event)}')",
         "import pytest_narration.emit\npytest_narration.emit.narrator.Narrator()",
         "from pytest_narration import emit\nemit.process.narrate('a', 'b')",
         "import importlib\nimportlib.import_module('pytest_narration.emit.process')",
