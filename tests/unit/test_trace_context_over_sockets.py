@@ -6,7 +6,7 @@ import http.client
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,15 +22,6 @@ from tests.unit.servers import asgi_server, wsgi_server
 from tests.unit.trace_context_suite import SUITE, judge, outgoing, suite_ids
 
 Service = Callable[[bool], AbstractContextManager[str]]
-
-
-@pytest.fixture
-def tracing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    pytest.importorskip("opentelemetry.sdk")
-    from tests.unit.tracing import traced
-
-    with traced(monkeypatch):
-        yield
 
 
 class Callbacks:
@@ -150,16 +141,22 @@ SERVICES: list[Service] = [uvicorn_and_httpx, uvicorn_and_aiohttp, wsgiref_and_r
 
 
 @pytest.mark.parametrize("service", SERVICES)
-@pytest.mark.parametrize("spans", [False, True], ids=["alone", "with spans"])
+@pytest.mark.parametrize("spans", ["none", "sampled", "dropped"])
 def test_the_validation_suite_holds_over_sockets(
-    service: Service, spans: bool, request: pytest.FixtureRequest
+    service: Service, spans: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Servers join, trim and rename headers before an application sees them."""
-    if spans:
-        request.getfixturevalue("tracing")
-    callbacks = Callbacks()
-    failed = []
-    with callbacks.running() as harness, service(spans) as url:
+    with ExitStack() as stack:
+        if spans != "none":
+            sampling = pytest.importorskip("opentelemetry.sdk.trace.sampling")
+            from tests.unit.tracing import traced
+
+            sampler = sampling.ALWAYS_ON if spans == "sampled" else sampling.ALWAYS_OFF
+            stack.enter_context(traced(monkeypatch, sampler=sampler))
+        callbacks = Callbacks()
+        harness = stack.enter_context(callbacks.running())
+        url = stack.enter_context(service(spans != "none"))
+        failed = []
         for case, name in zip(SUITE, suite_ids(), strict=True):
             callbacks.received.clear()
             ask(url, case.sent, [f"{harness}/{number}" for number in range(case.calls)])

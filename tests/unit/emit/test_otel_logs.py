@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_narration.emit import narrate, narration_context
+from pytest_narration.emit import extract, narrate, narration_context
 from pytest_narration.emit.otel_logs import export_events
 from pytest_narration.errors import MissingExtra
 from pytest_narration.event import Event
@@ -22,6 +22,7 @@ from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 
 @pytest.fixture
@@ -67,6 +68,32 @@ def test_an_event_outside_of_any_trace_takes_the_current_span(collected: Recorde
     assert (event.trace_id, event.span_id) == (f"{ids.trace_id:032x}", f"{ids.span_id:016x}")
     narrate("outside", "Outside")
     assert _only(collected, "outside").trace_id is None
+    provider.shutdown()
+
+
+def test_a_record_of_a_trace_that_is_not_sampled_says_so() -> None:
+    provider = LoggerProvider()
+    seen: list[Any] = []
+
+    class Keeping(SimpleLogRecordProcessor):
+        def on_emit(self, log_record: Any) -> None:
+            seen.append(log_record.log_record)
+
+    provider.add_log_record_processor(Keeping(OTLPLogExporter()))
+    stop = export_events(provider)
+    tracer = TracerProvider(sampler=ALWAYS_OFF).get_tracer("test")
+    with extract({"traceparent": f"00-{'1' * 32}-{'2' * 16}-00"}).context():
+        narrate("by_header", "By header")
+    with tracer.start_as_current_span("work"), extract({}).context():
+        narrate("by_sampler", "By sampler")
+    with extract({}).context():
+        narrate("sampled", "Sampled")
+    stop()
+    assert {record.event_name: int(record.trace_flags) & 1 for record in seen} == {
+        "by_header": 0,
+        "by_sampler": 0,
+        "sampled": 1,
+    }
     provider.shutdown()
 
 
