@@ -13,17 +13,20 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from ..event import Event
-from .compose import Shape, compose
+from .compose import Shape
 from .field_map import FieldMap
 from .format import Format
+from .spans import Logged, Span, owned
 
 __all__ = ["Otlp"]
 
 _NO_ID = re.compile(r"0*$")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{16}|[0-9a-fA-F]{32})$")
-_PUNCTUATION = re.compile(r"[^a-z0-9]+")
-_NANOSECONDS = 1_000_000
 _DEEPEST = 20
+_IDS = {"traceId": "trace_id", "spanId": "span_id", "parentSpanId": "parent_span_id"}
+_SPAN_PARTS = frozenset({
+    "attributes", "status", "events", "links", "name", "startTimeUnixNano", *_IDS,
+})  # fmt: skip
 
 
 class Otlp(Format):
@@ -39,21 +42,14 @@ class Otlp(Format):
         error=("exception.type",),
         noise=("droppedAttributesCount", "flags", "severityText", "observedTimeUnixNano"),
     )
-    span: ClassVar[Shape] = Shape(
-        human=("name",),
-        timestamp=("startTimeUnixNano", "timeUnixNano"),
-        error=("exception.type", "error.type"),
-        noise=(
-            "endTimeUnixNano", "droppedAttributesCount", "droppedEventsCount",
-            "droppedLinksCount", "flags",
-        ),
-    )  # fmt: skip
 
     def score(self, record: dict[str, Any]) -> int:
+        record = _export(record)
         names = ("resourceLogs", "resourceSpans", "resource_logs", "resource_spans")
         return 97 if any(isinstance(record.get(name), list) for name in names) else 0
 
     def read(self, record: dict[str, Any], fields: FieldMap) -> Event | list[Event]:
+        record = _export(record)
         return [
             *self._records(record, "resourceLogs", "scopeLogs", "logRecords", fields),
             *self._records(record, "resourceSpans", "scopeSpans", "spans", fields),
@@ -96,7 +92,7 @@ class Otlp(Format):
             if "observedTimeUnixNano" in flat:
                 flat["timeUnixNano"] = flat["observedTimeUnixNano"]
         written = attributes | _identified(flat)
-        return self._compose(written, self.log, resource, scope, fields)
+        return owned(written, self.log, resource, _name(scope), fields)
 
     def _span(
         self,
@@ -106,53 +102,40 @@ class Otlp(Format):
         fields: FieldMap,
     ) -> Iterator[Event]:
         flat = _identified({_camel(name): value for name, value in item.items()})
-        attributes = _attributes(flat)
         status = _dict(flat, "status")
-        events = _list(flat, "events")
-        for name in ("attributes", "status", "events", "links"):
-            flat.pop(name, None)
-        said: dict[str, Any] = {"action": _slug(flat.get("name"))}
-        if status.get("code") in (2, "STATUS_CODE_ERROR", "2"):
-            said["level"] = "error"
-            if isinstance(status.get("message"), str):
-                attributes["status_message"] = status["message"]
-        begin, end = _number(flat.get("startTimeUnixNano")), _number(flat.get("endTimeUnixNano"))
-        if begin is not None and end is not None and end >= begin:
-            said["duration_ms"] = round((end - begin) / _NANOSECONDS, 3)
-        yield self._compose(attributes | flat, self.span, resource, scope, fields, **said)
-        for event in events:
-            inner = _attributes(event) | {
-                "name": event.get("name"),
-                "timeUnixNano": event.get("timeUnixNano", event.get("time_unix_nano")),
-                "traceId": flat.get("traceId"),
-                "spanId": flat.get("spanId"),
-            }
-            failed = {"level": "error"} if event.get("name") == "exception" else {}
-            yield self._compose(
-                inner, self.span, resource, scope, fields, action=_slug(event.get("name")), **failed
-            )
+        is_error = status.get("code") in (2, "STATUS_CODE_ERROR", "2")
+        message = status.get("message")
+        span = Span(
+            name=flat.get("name") if isinstance(flat.get("name"), str) else None,
+            ids={column: flat[name] for name, column in _IDS.items() if name in flat},
+            begin=_number(flat.get("startTimeUnixNano")),
+            end=_number(flat.get("endTimeUnixNano")),
+            error=(message if isinstance(message, str) else "") if is_error else None,
+            attributes=_attributes(flat)
+            | {name: value for name, value in flat.items() if name not in _SPAN_PARTS}
+            | ({"links": links} if (links := _list(flat, "links")) else {}),
+            logged=[
+                Logged(
+                    event.get("name") if isinstance(event.get("name"), str) else None,
+                    _number(event.get("timeUnixNano", event.get("time_unix_nano"))),
+                    _attributes(event),
+                )
+                for event in _list(flat, "events")
+            ],
+            resource=resource,
+            scope=_name(scope),
+        )
+        yield from span.events(fields)
 
-    def _compose(
-        self,
-        flat: dict[str, Any],
-        shape: Shape,
-        resource: dict[str, Any],
-        scope: dict[str, Any],
-        fields: FieldMap,
-        **said: Any,
-    ) -> Event:
-        written = flat | {"resource": resource} if resource else flat
-        service, version = resource.get("service.name"), resource.get("service.version")
-        if isinstance(service, str):
-            said["service"] = service
-            if isinstance(version, str):
-                said["emitted_by"] = f"{service}@{version}"
-        place = resource.get("service.instance.id") or resource.get("k8s.pod.name")
-        if isinstance(place, str):
-            said["instance"] = place
-        if isinstance(scope.get("name"), str) and scope["name"]:
-            said["actor"] = scope["name"]
-        return compose(written, shape, fields, **said)
+
+def _export(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the export inside of what Jaeger's and Tempo's query services answer."""
+    inner = next(
+        (record[n] for n in ("result", "trace") if isinstance(record.get(n), dict)), record
+    )
+    if "scopeSpans" in next(iter(_list(inner, "batches")), {}):
+        return {"resourceSpans": inner["batches"]}
+    return inner
 
 
 def _identified(flat: dict[str, Any]) -> dict[str, Any]:
@@ -227,7 +210,6 @@ def _snake(name: str) -> str:
     return re.sub(r"([A-Z])", lambda match: "_" + match[1].lower(), name)
 
 
-def _slug(name: Any) -> str | None:
-    if not isinstance(name, str):
-        return None
-    return _PUNCTUATION.sub("_", name.lower()).strip("_") or None
+def _name(scope: dict[str, Any]) -> str | None:
+    name = scope.get("name")
+    return name if isinstance(name, str) else None
