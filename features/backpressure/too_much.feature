@@ -20,6 +20,25 @@ Feature: Too much is refused in time, and slowness stays where it is
     Then it has read every frame, to the end
     And a job that the client submits afterwards completes
 
+  Scenario: A reader that reads slowly has every frame, and nobody waits for it
+    Given a running cluster
+    When the client submits a job of 400 tokens
+    And a slow reader reads the job's stream
+    Then the job is complete while the slow reader still reads
+    And a job that the client submits afterwards completes
+    And the slow reader reads on to the job's end, and misses nothing
+    And the orchestrator narrates "orchestrator.stream-closed"
+    And the narration holds every rule
+
+  Scenario: A slow reader that falls behind what is kept is told, and reads on from there
+    Given a cluster with little memory
+    When the client submits a job of 80 tokens
+    And a slow reader reads the job's stream
+    Then the slow reader reads on to the job's end, and misses only what it is told of
+    And each time that it was told is narrated
+    And the orchestrator keeps at most 30 frames of each job
+    And the narration holds every rule
+
   Scenario: Memory is bounded, for what is decoded and for what is kept to be read
     Given a cluster with little memory
     When the client submits a job with a prompt of 100 characters

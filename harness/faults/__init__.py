@@ -13,7 +13,7 @@ from .calls import (
 from .links import LinkedCluster, Links, linked_cluster
 from .links_docker import docker_linked_cluster
 from .proxy import Answer, Broken, Call, Fault, Forward, Proxy, ProxyThread
-from .readers import SilentReader
+from .readers import SilentReader, SlowReader
 from .services import FullDisk, FullDiskContainer, LoneWorker
 from .streams import BadBytes, ChangeFrames, CutStream, repeat_frame, swap_frames
 
@@ -41,6 +41,7 @@ __all__ = [
     "Reorder",
     "RewriteBody",
     "SilentReader",
+    "SlowReader",
     "docker_linked_cluster",
     "linked_cluster",
     "only",

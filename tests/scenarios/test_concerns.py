@@ -9,6 +9,7 @@ from steps.cancelling import *  # noqa: F403
 from steps.front_door import *  # noqa: F403
 from steps.in_process import *  # noqa: F403
 from steps.secrets import *  # noqa: F403
+from steps.slow_readers import *  # noqa: F403
 from steps.streams import *  # noqa: F403
 from steps.traces import *  # noqa: F403
 

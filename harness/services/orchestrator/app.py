@@ -247,6 +247,11 @@ class Orchestrator:
         metrics.counter("tokens_out_total", "Tokens of completed jobs.")
         metrics.counter("requests_refused_total", "Requests answered with an error.", "code")
         metrics.gauge("jobs", "Jobs that can be asked for, by state.", self.jobs.count, "state")
+        metrics.gauge(
+            "stream_frames_kept",
+            "Frames of all jobs that can still be read.",
+            self.jobs.kept_frames,
+        )
         metrics.gauge("queue_length", "Jobs that wait.", lambda: self.scheduler.waiting)
         metrics.gauge("nodes", "Nodes, by state.", self._count_nodes, "state")
         return metrics
@@ -277,6 +282,7 @@ class _Streaming:
                     "Closed the stream of job {job_id}",
                     actor="stream",
                     sse=False,
+                    error_kind=self._response.cut_short,
                 )
 
 

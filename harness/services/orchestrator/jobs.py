@@ -135,6 +135,11 @@ class JobStore:
             counts[job.state.value] += 1
         return counts
 
+    def kept_frames(self) -> float:
+        """Return how many frames of all streams can still be read."""
+        jobs = (*self._running.values(), *self._ended.values())
+        return float(sum(job.stream.kept_frames for job in jobs))
+
     def add(self, job: Job) -> None:
         """Keep a job.
 

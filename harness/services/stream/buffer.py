@@ -70,6 +70,11 @@ class JobStream:
         return self._next - 1
 
     @property
+    def kept_frames(self) -> int:
+        """Frames that can still be read."""
+        return len(self._ring)
+
+    @property
     def kept_bytes(self) -> int:
         """Memory that the ring holds, frames only."""
         return self._bytes

@@ -26,6 +26,8 @@ _HEADERS = [
 ]
 
 _MOST_DIGITS = 15
+_TOO_SLOW = "READER_TOO_SLOW"
+_REPLACED = "READER_REPLACED"
 
 
 def parse_last_event_id(request: Request) -> int | None:
@@ -63,6 +65,8 @@ class SseResponse:
     ) -> None:
         self.is_complete = False
         """Whether the reader was given the job's last frame."""
+        self.cut_short: str | None = None
+        """The code of the error that ended this reader's response before the job's last frame."""
         self._reader = stream.attach(last_event_id)
         self._keep_alive = keep_alive
         self._status = status
@@ -87,8 +91,10 @@ class SseResponse:
                 chunk, is_last = await self._reader.next(self._keep_alive)
                 self.is_complete = is_last and bool(chunk)
             except ApiError as gone:
+                self.cut_short = _TOO_SLOW
                 chunk, is_last = _too_slow(gone), True
             if not chunk and self._reader.was_replaced:
+                self.cut_short = _REPLACED
                 chunk, is_last = _replaced(), True
             if chunk or not is_last:
                 await send(
@@ -108,13 +114,13 @@ async def _close_when_gone(receive: Receive, reader: Reader) -> None:
 
 def _too_slow(gone: ApiError) -> bytes:
     message = f"the reader fell behind: {gone.message}"
-    return _error("READER_TOO_SLOW", message, retryable=True, **gone.facts)
+    return _error(_TOO_SLOW, message, retryable=True, **gone.facts)
 
 
 def _replaced() -> bytes:
     # An EventSource that came back by itself would throw the other one out again.
     message = "another reader showed Last-Event-ID and took the stream over"
-    return _error("READER_REPLACED", message, retryable=False)
+    return _error(_REPLACED, message, retryable=False)
 
 
 def _error(code: str, message: str, *, retryable: bool, **facts: str | int) -> bytes:
