@@ -64,7 +64,7 @@ class Run:
 
     def _feature(self, uri: str, ran: list[Attempt]) -> Feature:
         # Line ends as pytest-bdd reads them.
-        text = Path(ran[0].path).read_text(encoding="utf-8", errors="replace")
+        text = Path(ran[0].path).read_text(encoding="utf-8-sig", errors="replace")
         try:
             document: Any = Parser(AstBuilder(self.new_id)).parse(text)
         except CompositeParserException as error:

@@ -5,6 +5,7 @@ A file that a module binds with ``scenarios()`` or ``@scenario`` is left to that
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,8 +14,14 @@ from typing import Any
 
 import pytest
 from pytest_bdd.exceptions import GherkinParseError, NoScenariosFound
+from pytest_bdd.feature import get_feature
 from pytest_bdd.gherkin_parser import get_gherkin_document
 from pytest_bdd.scenario import scenario_wrapper_template_registry
+
+_ENCODING = "utf-8-sig"
+"""Editors of Windows begin a file with a byte order mark."""
+_SMALL_KEYWORD = re.compile(r"\s*(given|when|then|and|but|scenario|feature|background|examples)\b")
+_OUTSIDE = re.compile("Step definition outside|Unexpected token")
 
 __all__ = ["FeatureFile", "pytest_collect_file", "pytest_collection_modifyitems"]
 
@@ -27,7 +34,12 @@ class FeatureFile(pytest.Module):
 
         :raises CollectError: it is no Gherkin, or two scenarios have one name.
         """
-        self.obj = self._module()
+        try:
+            self.obj = self._module()
+        except GherkinParseError as error:
+            raise self.CollectError(f"{error}{_hint(error)}") from error
+        except UnicodeDecodeError as error:
+            raise self.CollectError(f"{self.path} is not encoded in UTF-8: {error}") from error
         if twice := [name for name, times in Counter(self._names()).items() if times > 1]:
             raise self.CollectError(
                 f"{self.path}: two scenarios are named {twice[0]!r}, and only the last of them "
@@ -36,7 +48,9 @@ class FeatureFile(pytest.Module):
         return super().collect()
 
     def _names(self) -> Iterator[str]:
-        feature = get_gherkin_document(str(self.path)).feature
+        if self._is_empty():
+            return
+        feature = get_gherkin_document(str(self.path), _ENCODING).feature
         for child in feature.children:
             within = child.rule.children if child.rule else [child]
             yield from (inner.scenario.name for inner in within if inner.scenario)
@@ -49,12 +63,34 @@ class FeatureFile(pytest.Module):
         vars(module).update(scenarios=scenarios, path=self.path)
         try:
             # It binds into the namespace that it is called from.
-            exec("scenarios(path.name, features_base_dir=path.parent)", vars(module))  # noqa: S102  # a constant
+            if not self._is_empty():
+                # scenarios() knows no encoding, and takes what is parsed already.
+                get_feature(str(self.path.parent), self.path.name, encoding=_ENCODING)
+                exec("scenarios(path.name, features_base_dir=path.parent)", vars(module))  # noqa: S102  # a constant
         except NoScenariosFound:
-            pass  # an empty feature has nothing to run
-        except GherkinParseError as error:
-            raise self.CollectError(str(error)) from error
+            pass  # a feature without a scenario has nothing to run
         return module
+
+    def _is_empty(self) -> bool:
+        """Whether it has nothing but comments, of which pytest-bdd makes nothing."""
+        lines = self.path.read_text(_ENCODING).splitlines()
+        return all(not line.strip() or line.strip().startswith("#") for line in lines)
+
+
+def _hint(error: GherkinParseError) -> str:
+    """Return what is probably wrong, for mistakes that the parser sees only the effects of."""
+    before = Path(error.filename).read_text(_ENCODING).splitlines()[: error.line]
+    for number, line in enumerate(before, start=1):
+        if small := _SMALL_KEYWORD.match(line):
+            return f"\nline {number} begins with {small[1]!r}: keywords begin with a capital"
+    if "DocStringSeparator" in str(error):
+        return '\nthe lines of a text stand between two lines of """; the second is missing'
+    if _OUTSIDE.search(str(error)):
+        return (
+            "\na step begins with Given, When, Then, And, But or *, below a line Scenario: or "
+            "Background:"
+        )
+    return ""
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> FeatureFile | None:

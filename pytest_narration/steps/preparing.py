@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from gherkin.dialect import Dialect
 from pytest_bdd.steps import step_function_context_registry
 
 from ..errors import StepMistake
@@ -13,7 +15,9 @@ from .scene import Scene
 from .values import filled
 
 if TYPE_CHECKING:
-    from pytest_bdd.parser import Feature, Scenario, Step
+    from pytest_bdd.parser import Feature, Scenario, ScenarioTemplate, Step
+
+_PLACEHOLDER = re.compile(r"<([^<>\s](?:[^<>]*[^<>\s])?)>")
 
 __all__ = ["check_steps", "phrase_of", "prepare"]
 
@@ -24,10 +28,13 @@ def phrase_of(function: Callable[..., Any]) -> Phrase | None:
 
 
 def check_steps(feature: Feature, scenario: Scenario) -> None:
-    """Refuse lines that Gherkin takes for a description although they are steps.
+    """Refuse what would pass without testing what it says.
 
-    :raises StepMistake: a step lacks its keyword, or there is none at all.
+    :raises StepMistake: a step lacks its keyword, there is none, or an outline has no values.
     """
+    for template in feature.scenarios.values():
+        if template.line_number == scenario.line_number:
+            _check_outline(template)
     lines = [line.strip() for line in scenario.description.splitlines() if line.strip()]
     parsers = [context.parser for context in step_function_context_registry.values()]
     for line in lines:
@@ -44,6 +51,32 @@ def check_steps(feature: Feature, scenario: Scenario) -> None:
             f"the scenario has no step of its own, so it would pass whatever happens{found}\n"
             "a step begins with Given, When, Then, And or But"
         )
+
+
+def _check_outline(template: ScenarioTemplate) -> None:
+    """Refuse placeholders that would stay as they are."""
+    dialect = Dialect.for_name(template.feature.language)
+    is_outline = dialect is not None and template.keyword in dialect.scenario_outline_keywords
+    if is_outline and not template.examples:
+        raise StepMistake(
+            f"this is a {template.keyword} without a table of Examples, so nothing stands for what "
+            "is between < and >: add one, or make it a Scenario"
+        )
+    columns = {name for examples in template.examples for name in examples.example_params}
+    used = set(_PLACEHOLDER.findall("\n".join([template.name, *map(_whole, template.steps)])))
+    # What no column is named after may be meant as it stands, such as HTML; not so when a column
+    # is left over.
+    if (unknown := sorted(used - columns)) and (unused := sorted(columns - used)):
+        raise StepMistake(
+            f"<{unknown[0]}> is no column of the Examples, and would stay as it is; "
+            f"nothing uses the column: {', '.join(unused)}"
+        )
+
+
+def _whole(step: Step) -> str:
+    rows = step.datatable.raw() if step.datatable is not None else ()
+    cells = [str(cell) for row in rows for cell in row]
+    return "\n".join([step.name, *cells, step.docstring or ""])
 
 
 def prepare(phrase: Phrase, step: Step, arguments: dict[str, Any]) -> None:

@@ -106,6 +106,31 @@ BROKEN = {
         "the scenario has no step of its own, so it would pass whatever happens; its lines are "
         "read as a description: Whenever I look …",
     ),
+    "small_keyword": (
+        'Feature: A\n  Scenario: B\n    when I call "a" "b"\n    And I call "c" "d"\n',
+        "line 3 begins with 'when': keywords begin with a capital",
+    ),
+    "misspelt_keyword": (
+        'Feature: A\n  Scenario: B\n    Given I call "a" "b"\n    Whenn I look\n    Then what\n',
+        "a step begins with Given, When, Then, And, But or [*], below a line *",
+    ),
+    "open_text": (
+        'Feature: A\n  Scenario: B\n    Given I call "a" "b"\n      """\n      what\n',
+        'the lines of a text stand between two lines of """; the second is missing',
+    ),
+    "no_utf8": (
+        b"Feature: A\n  Scenario: caf\xe9\n    Given I call 'a' 'b'\n",
+        "*no_utf8.feature is not encoded in UTF-8: *byte 0xe9*",
+    ),
+    "no_examples": (
+        'Feature: A\n  Scenario Outline: B\n    Given I call "a" "<b>"\n',
+        "this is a Scenario Outline without a table of Examples, so nothing stands for *",
+    ),
+    "no_column": (
+        'Feature: A\n  Scenario Outline: B\n    Given I call "a" "<b>"\n'
+        "    Examples:\n      | c |\n      | 1 |\n",
+        "<b> is no column of the Examples, and would stay as it is; nothing uses the column: c",
+    ),
     "unknown_tag": ("@slow\nFeature: A\n  Scenario: B\n    Given I call 'a' 'b'\n", "*'slow'*"),
 }
 
@@ -115,7 +140,8 @@ def test_what_would_silently_not_run_is_refused(
     features: pytest.Pytester, run: Run, name: str
 ) -> None:
     text, told = BROKEN[name]
-    (features.path / f"{name}.feature").write_text(text, "utf-8")
+    written = text if isinstance(text, bytes) else text.encode()
+    (features.path / f"{name}.feature").write_bytes(written)
 
     result = run(*BDD, "--strict-markers", f"{name}.feature")
 
@@ -125,9 +151,32 @@ def test_what_would_silently_not_run_is_refused(
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
 
 
-def test_an_empty_feature_is_no_test(features: pytest.Pytester, run: Run) -> None:
-    (features.path / "empty.feature").write_text("Feature: Nothing yet\n", "utf-8")
+@pytest.mark.parametrize("text", ["Feature: Nothing yet\n", "", "# Feature: Later\n\n"])
+def test_an_empty_feature_is_no_test(features: pytest.Pytester, run: Run, text: str) -> None:
+    (features.path / "empty.feature").write_text(text, "utf-8")
 
     result = run(*BDD, "empty.feature")
 
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_a_feature_with_a_byte_order_mark_and_line_ends_of_windows_runs(
+    features: pytest.Pytester, run: Run
+) -> None:
+    text = LOOK.replace("\n", "\r\n").encode("utf-8-sig")
+    (features.path / "features" / "look.feature").write_bytes(text)
+
+    result = run(*BDD, "--narration-cucumber=json:run.json")
+
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["Cucumber json of 3 scenarios written to *"])
+
+
+def test_what_is_between_angle_brackets_may_be_meant_as_it_stands(
+    features: pytest.Pytester, run: Run
+) -> None:
+    outline = LOOK.replace("looks at <thing>", "looks at <b><thing></b>")
+    outline = outline.replace('= "<thing>"', '= "<b><thing></b>"')
+    (features.path / "features" / "look.feature").write_text(outline, "utf-8")
+
+    run(*BDD).assert_outcomes(passed=3)
