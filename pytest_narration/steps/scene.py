@@ -68,7 +68,7 @@ class Scene:
         self._services: dict[str, Any] = {}
         self._base = ""
         self._names: dict[str, SseSource] = {}
-        self._settled_after = (0, 0)
+        self._settled_at: tuple[int, ...] = ()
 
     # What it looks at
 
@@ -112,18 +112,20 @@ class Scene:
         """
         __tracebackhide__ = True
         self.narration.settle(max(self.patience, timeout), _QUIET_SECONDS)
-        self._settled_after = self._acts
+        self._settled_at = self._now
 
     def hear_out(self) -> None:
         """Wait, at the scenario's end, for lines on their way: the next one must not have them."""
-        if self._settled_after == self._acts or not self.narration.recorder.can_grow():
+        if "narration" not in vars(self):
+            return  # nothing was asked of the services
+        if self._settled_at == self._now or not self.narration.recorder.can_grow():
             return
         with suppress(WaitTimeout, EmitterDied):
             self.narration.settle(_LAST_SECONDS, _LAST_QUIET_SECONDS)
 
     @property
-    def _acts(self) -> tuple[int, int]:
-        return len(self.answers), len(self.streams)
+    def _now(self) -> tuple[int, ...]:
+        return len(self.answers), len(self.streams), self.narration.mark()
 
     # Services
 

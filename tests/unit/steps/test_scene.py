@@ -17,8 +17,12 @@ class Listening:
 
     def __init__(self, *, can_grow: bool = True, is_busy: bool = False) -> None:
         self.waits: list[float] = []
+        self.arrived = 0
         self.recorder = SimpleNamespace(can_grow=lambda: can_grow)
         self._is_busy = is_busy
+
+    def mark(self) -> int:
+        return self.arrived
 
     def settle(self, timeout: float, quiet: float) -> None:
         self.waits.append(timeout)
@@ -32,16 +36,16 @@ def ends() -> Any:
         yield ends
 
 
-def scene(narration: Listening, ends: ExitStack) -> Scene:
+def scene(narration: Listening, ends: ExitStack) -> Any:
     request: Any = SimpleNamespace(getfixturevalue=lambda name: {"narration": narration}[name])
     return Scene(request, ends)
 
 
-def test_lines_on_their_way_are_heard_out_after_a_request(ends: ExitStack) -> None:
+def test_lines_on_their_way_are_heard_out(ends: ExitStack) -> None:
     """Or they would come in the next scenario, which says that nothing of the kind is seen."""
     narration = Listening(is_busy=True)
     one = scene(narration, ends)
-    one.answers.append(SimpleNamespace())  # type: ignore[arg-type]  # any answer
+    assert one.narration is narration
 
     one.hear_out()
 
@@ -50,22 +54,25 @@ def test_lines_on_their_way_are_heard_out_after_a_request(ends: ExitStack) -> No
 
 
 def test_nothing_is_waited_for_when_nothing_can_come(ends: ExitStack) -> None:
-    narration = Listening(can_grow=False)
-    one = scene(narration, ends)
-    one.hear_out()
-    one.answers.append(SimpleNamespace())  # type: ignore[arg-type]  # any answer
-
-    one.hear_out()
-
+    narration = Listening()
+    scene(narration, ends).hear_out()
     assert narration.waits == []
 
+    ended = Listening(can_grow=False)
+    one = scene(ended, ends)
+    assert one.narration is ended
+    one.hear_out()
+    assert ended.waits == []
 
-def test_a_scenario_that_was_quiet_since_its_last_request_ends_at_once(ends: ExitStack) -> None:
+
+@pytest.mark.parametrize("more", ["nothing", "a line", "a request"])
+def test_a_scenario_that_is_quiet_ends_at_once(ends: ExitStack, more: str) -> None:
     narration = Listening()
     one = scene(narration, ends)
-    one.answers.append(SimpleNamespace())  # type: ignore[arg-type]  # any answer
     one.settle(10.0)
+    narration.arrived += more == "a line"
+    one.answers += [SimpleNamespace()] * (more == "a request")
 
     one.hear_out()
 
-    assert narration.waits == [10.0]
+    assert len(narration.waits) == (1 if more == "nothing" else 2)
