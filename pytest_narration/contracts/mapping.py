@@ -157,7 +157,8 @@ def _id(fields: Mapping[str, Any], name: str) -> Any:
     nested = fields.get("correlation")
     places = (fields, nested) if isinstance(nested, Mapping) else (fields,)
     names = (name, _ALIASES.get(name, name))
-    return next((place[n] for place in places for n in names if place.get(n)), None)
+    given = (place.get(n) for place in places for n in names)
+    return next((found for found in given if found and not str(found).isspace()), None)
 
 
 def _entry(pattern: str, value: object) -> Entry:

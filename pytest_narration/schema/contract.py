@@ -8,6 +8,7 @@ a ``$ref`` leads to one that the contract was given, or is an error.
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -142,7 +143,8 @@ class Contract:
             for error in self.judge.iter_errors(value):
                 rule = [str(part) for part in error.schema_path if isinstance(part, str)][-1:]
                 wanted = self._described(error.schema_path)
-                shown = _shown(error.instance)
+                # To the judge a number that JSON cannot say is null.
+                shown = _shown(functools.reduce(_step, error.instance_path, value))
                 text = f"is {shown}: expected {wanted}" if wanted else f"is {shown}: refused"
                 yield _problem(tuple(error.instance_path), "".join(rule), text)
         except (ValueError, TypeError) as error:

@@ -89,3 +89,10 @@ def test_the_text_of_a_search_is_not_told_in_the_message_either() -> None:
         "must not be there: expected no field of this name: "
         "the text that a user searched for is never narrated"
     )
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_json_cannot_say_is_refused_and_shown(number: float) -> None:
+    (problem,) = schema.validate({"attempt": 1, "queued_ms": number}, name="job_run_started.v1")
+    assert problem.path == "queued_ms"
+    assert problem.message.startswith(f"is {number}: expected how long it waited")

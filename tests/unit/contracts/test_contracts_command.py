@@ -101,6 +101,7 @@ def test_saved_lines_are_judged_by_file_and_line(
         json.dumps(_EVENT | {"action": "job_failed", "error_kind": "X"}),
         json.dumps({"event_name": "a.b.job.failed"}),
         "{}",
+        json.dumps(_EVENT | {"ratio": float("nan")}),  # Python writes what no JSON is
         "",
     ]
     saved = tmp_path / "saved.jsonl"
@@ -116,7 +117,7 @@ def test_saved_lines_are_judged_by_file_and_line(
     assert any(
         line.startswith(f"{saved}:4: a.b.job.failed: occurred_at is missing") for line in told
     )
-    assert told[-1] == "3 events, 2 outside of their contract, 2 lines that are no event"
+    assert told[-1] == "3 events, 2 outside of their contract, 3 lines that are no event"
     project.write_text('[tool.narration.contracts]\n"*job*failed" = false\n', "utf-8")
     saved.write_text("\n".join(lines[:3]), "utf-8")
     assert main(["contracts", "check", str(saved), "--project", str(project)]) == 0

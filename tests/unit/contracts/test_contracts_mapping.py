@@ -68,6 +68,12 @@ def test_a_lost_id_is_named() -> None:
     )
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+def test_a_blank_id_is_a_lost_one(blank: str) -> None:
+    run = EVENT | {"action": "job_run_started", "attempt": 1, "job_id": "j", "job_run_id": blank}
+    assert _places(run) == [["job_run_id", "ids"]]
+
+
 def test_an_envelope_is_judged_by_its_name_with_ids_in_its_correlation() -> None:
     assert _places(ENVELOPE) == []
     without = ENVELOPE | {"correlation": {"request_id": "c"}, "payload": {"attempt": "one"}}
