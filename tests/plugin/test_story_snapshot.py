@@ -259,7 +259,7 @@ def test_the_scenario_of_a_feature_is_part_of_its_story(stories: Path, compare: 
         "@given('a shop')\n"
         "def shop(): pass\n"
         "@when(parsers.parse('somebody buys {what}'))\n"
-        "def buy(what, datatable): checkout()\n"
+        "def buy(what, datatable, narration): checkout()\n"
         "@then('the story is as approved')\n"
         "def approved(narration, story_snapshot):\n"
         "    assert narration.story('c-1') == story_snapshot\n"
@@ -275,3 +275,30 @@ def test_the_scenario_of_a_feature_is_part_of_its_story(stories: Path, compare: 
         "    Then the story is as approved\n```\n"
     ) in file.read_text()
     compare(plugins=plugins).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("compared", "why"),
+    [
+        ('narration.story("other") == story_snapshot', "*no event*under its correlation id*"),
+        (
+            'narration.story("c-1") == story_snapshot(actions={"pey"})',
+            "*only=, without= and actions= leave nothing of the story's 2 events*",
+        ),
+    ],
+)
+def test_an_empty_story_is_refused_though_it_were_approved(
+    stories: Path, compare: Run, compared: str, why: str
+) -> None:
+    test = f"""
+def test_empty(narration, story_snapshot):
+    buy("look", "pay")
+    assert {compared}
+"""
+    (stories / "tests" / "test_shop.py").write_text(TESTS + test)
+
+    result = compare("-k", "empty", "--snapshot-update")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([why])
+    assert not (stories / "snapshots").exists()
