@@ -134,6 +134,8 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 "parent_span_id": self.parent_span_id if same else None,
                 "tracestate": state_in_span(span, self.tracestate),
             }
+        if values.get("job_id") == self.parent_job_id:
+            bound["parent_job_id"] = None  # a message put back into its queue by its own job
         return narration_context(**(bound | values))
 
 

@@ -472,3 +472,14 @@ def test_a_queue_carries_the_story_over(narrated: list[dict[str, Any]]) -> None:
     assert handled["cause"] == [enqueued]
     assert handled["trace_id"] == sent["trace_id"]
     assert handled["parent_span_id"] == sent["span_id"]
+
+
+def test_a_job_that_is_put_back_into_its_queue_is_not_its_own_parent() -> None:
+    """As a retry does, under the same id: its first run said whose job it works for."""
+    with extract({"X-Parent-Job-Id": "producer"}).context(job_id="consumer"):
+        again = extract(inject())
+    with again.context(job_id="consumer") as context:
+        assert context.get("parent_job_id") is None
+        assert inject()["X-Parent-Job-Id"] == "consumer"
+    with again.context(job_id="other") as context:
+        assert context.get("parent_job_id") == "consumer"
