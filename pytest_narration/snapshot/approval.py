@@ -205,8 +205,8 @@ class StorySnapshot:
 def _emptiness(story: Story) -> str:
     if not len(story):
         return (
-            "the story has no event: nothing was seen under its correlation id. Is the id right? Did "
-            "the test ask for `narration` before this was told, and wait for it: narration.settle()?"
+            "the story has no event: nothing was seen under its correlation id. Is the id right? "
+            "Did the test ask for `narration` before that was told, and wait (narration.settle())?"
         )
     return f"only=, without= and actions= leave nothing of the story's {len(story)} events"
 
