@@ -22,7 +22,7 @@ from pytest_narration.pattern import Pattern, any_of, event
 from pytest_narration.recorder import Recorder
 from pytest_narration.sources import SseSource
 
-from .launch import Launcher, Service, Spec
+from .launch import Launcher, Service, Spec, at_once
 
 __all__ = ["Cluster", "Job", "WorkerHandle", "cluster", "docker_cluster", "local_cluster"]
 
@@ -284,7 +284,7 @@ class Cluster:
                 self._spec(f"pool-manager-{node_id}", "pool_manager", arguments, place=node_id)
             )
             self.pool_managers.append(service)
-            service.start()
+        at_once(service.start for service in self.pool_managers)
         for service in self.pool_managers:
             service.wait_listening(self._timeout)
         self._wait_ready(began, self._timeout, may_restart=False)

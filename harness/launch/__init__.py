@@ -4,7 +4,8 @@ Features and the cluster know :class:`Launcher` and :class:`Service` only; local
 :mod:`.local`.
 """
 
+from .at_once import at_once
 from .protocol import Launcher, Service, Spec
 
-__all__ = ["Launcher", "Service", "Spec"]
+__all__ = ["Launcher", "Service", "Spec", "at_once"]
 """Names of the seam; the implementations are imported by who chooses one."""

@@ -15,12 +15,14 @@ import secrets
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pytest_narration.errors import ClusterError, EmitterDied, WaitTimeout
 from pytest_narration.recorder import Recorder
 from pytest_narration.sources import DockerSource
 
+from .at_once import at_once
 from .docker_labels import Run
 from .docker_machine import HOST, PORT, Machine, published_port
 from .protocol import Spec
@@ -338,9 +340,10 @@ class DockerLauncher:
 
     def close(self) -> None:
         """Ask all to end, then remove all that is the run's."""
-        for service in reversed(self._services):
-            with contextlib.suppress(Exception):  # the machine removes what resists
-                service.stop()
+        first, nodes = self._services[:1], self._services[1:]
+        # The nodes say goodbye to the orchestrator, which was started first.
+        for together in (nodes, first):
+            at_once(partial(_stop, service) for service in together)
         self._services.clear()
         # The first one's last: an overlay can be removed when nobody uses it any more.
         while self._machines:
@@ -368,6 +371,11 @@ class DockerLauncher:
             if (container := machine.find(name)) is not None:
                 return machine, container
         raise ClusterError(f"no container runs as {runs_as}")
+
+
+def _stop(service: DockerService) -> None:
+    with contextlib.suppress(Exception):  # the machine removes what resists
+        service.stop()
 
 
 def service_of(spec: Spec) -> str:

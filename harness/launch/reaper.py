@@ -8,6 +8,7 @@ holds a pipe whose other end only the run has, so that it notices every end, ``k
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import subprocess
 import sys
@@ -124,6 +125,8 @@ def main(arguments: list[str]) -> int:
             print(line)  # noqa: T201 - what a person asked for
         return 0
     run_id, descriptor, engine = arguments
+    # Beforehand: the run's end waits for the sweep, which then only has to connect.
+    importlib.import_module("docker")
     os.read(int(descriptor), 1)
     sweep(connect(engine), run_id)
     return 0
