@@ -53,10 +53,13 @@ _NUMBER_COLUMNS = COLUMNS - _TEXT_COLUMNS - {"cause"}
 _OWN = COLUMNS - {"level", "timestamp", "human", "event_id", "service", "actor", "action"}
 """Columns that a foreign record may fill by using their very name."""
 _DEEPEST = 4
-_LEVELS = frozenset({"level", "severity", "levelname", "loglevel", "lvl", "severitytext"})
+_LEVELS = frozenset(
+    {"level", "severity", "errorseverity", "levelname", "loglevel", "lvl", "severitytext"}
+)
 _TIMES = frozenset({"timestamp", "time", "ts", "datetime", "asctime", "writtenat", "eventtime"})
 _LEVELS_INSIDE = frozenset({"loglevel", "levelname", "severitytext"})
 """Names that mean the record's own level inside of other objects too."""
+_DURATION = re.compile(r"[\d.]+(?:[mnuµ]?s|m|h)$")
 _HEX16 = re.compile(r"(?:[0-9a-fA-F]{16}|\d{1,20})$")
 
 
@@ -235,12 +238,14 @@ def _fit(column: str, value: Any) -> Any:
         whole = isinstance(value, list) and all(isinstance(item, str) for item in value)
         return tuple(value) if whole else None
     if column in {"trace_id", "span_id"} and isinstance(value, str):
-        # Google Cloud: projects/<project>/traces/<id>
-        return value.rpartition("/traces/")[2] or None
+        # Google Cloud: projects/<project>/traces/<id>; OpenTelemetry's console: 0x<id>
+        return value.rpartition("/traces/")[2].removeprefix("0x") or None
     if column == "parent_span_id" and not (isinstance(value, str) and _HEX16.match(value)):
         return None
     if column in {"actor", "action"}:
         return _name(value)
+    if column == "service" and isinstance(value, str) and _DURATION.match(value):
+        return None  # Heroku's router: service=12ms
     return text_of(value)
 
 

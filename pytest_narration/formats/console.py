@@ -20,11 +20,16 @@ from .loose_json import read_json
 __all__ = ["Console"]
 
 _HEAD = re.compile(
-    r"(?:(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+    r"(?:(?P<time>\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
     r"|\d\.\d{4,18}e\+09)\s{1,3})?"
     r"(?P<open>\[)?(?P<level>[A-Z]{3,11}|[a-z]{3,11})(?P<pad> {0,8})(?(open)\]|(?P<colon>:)?)"
     r"(?=\s)"
 )
+_WORDS_OF_SPEECH = frozenset({
+    "all", "audit", "config", "default", "fail", "failure", "fine", "http", "log", "normal", "ok",
+    "success",
+})  # fmt: skip
+"""Levels somewhere, and the beginning of a sentence elsewhere."""
 _FIRST_KEY = re.compile(r"(?:^|\s)(?=[A-Za-z_][\w.@/-]{0,80}=)")
 _FIRST_OBJECT = re.compile(r"(?:^|\s)(?=\{)")
 _SPAN = re.compile(r"[\w:.-]{1,128}\{([^{}]{0,4096})\}:")
@@ -46,6 +51,8 @@ class Console(JsonFormat):
     def parse(self, text: str) -> dict[str, Any] | None:
         head = _HEAD.match(text.strip())
         if head is None or level_of(head["level"]) is None:
+            return None
+        if head["level"].lower() in _WORDS_OF_SPEECH and not head["colon"]:
             return None
         rest = text.strip()[head.end() :]
         record = _tabs(rest) if rest.count("\t") > 1 and head["time"] else _words(rest, head)

@@ -15,14 +15,16 @@ Scale = Literal["auto", "bunyan", "python", "syslog", "otel", "hundreds"]
 """Whose numbers: ``bunyan`` is pino's too; ``auto`` reads 0-7 as syslog, 10-60 as bunyan."""
 
 _WORDS = {
-    "trace": ("trace", "verbose", "silly", "finest", "finer", "all", "vrb", "trc", "t", "v"),
-    "debug": ("debug", "dbg", "fine", "config", "d", "debug2", "debug3", "debug4"),
+    "trace": ("trace", "verbose", "silly", "finest", "finer", "all", "vrb", "trc", "trac",
+              "trce", "t", "v"),
+    "debug": ("debug", "dbg", "fine", "config", "d", "debu", "debg", "dbug", "debug2", "debug3",
+              "debug4"),
     "info": ("info", "information", "informational", "inf", "notice", "http", "log", "default", "i"
              , "success", "audit", "normal", "ok", "n"),
     "warn": ("warn", "warning", "wrn", "w"),
-    "error": ("error", "err", "eror", "severe", "fail", "failure", "e", "dpanic"),
-    "fatal": ("fatal", "critical", "crit", "alert", "emerg", "emergency", "panic", "ftl", "fata"
-              , "f", "c"),
+    "error": ("error", "err", "eror", "erro", "severe", "fail", "failure", "e", "dpanic"),
+    "fatal": ("fatal", "critical", "crit", "alert", "emerg", "emergency", "panic", "pani", "ftl",
+              "fata", "f", "c"),
 }  # fmt: skip
 _LEVEL_OF_WORD = {word: level for level, words in _WORDS.items() for word in words}
 

@@ -23,12 +23,13 @@ class PlainJson(JsonFormat):
         human=(
             "human", "message", "msg", "@message", "Message", "MESSAGE", "text", "log",
             "textPayload", "jsonPayload.message", "short_message", "description", "body", "event",
-            "summary",
+            "summary", "properties.message",
         ),
         template=("message_template", "messageTemplate", "template"),
         level=(
             "level", "severity", "level_name", "levelname", "log.level", "log_level", "loglevel",
             "lvl", "@level", "Level", "LogLevel", "PRIORITY", "priority", "severityText",
+            "syslog.severity",
         ),
         timestamp=(
             "timestamp", "time", "ts", "@timestamp", "datetime", "date", "eventTime", "created_at",

@@ -216,7 +216,7 @@ class Reader:
             record = fmt.parse(text)
             if record is not None and fmt.score(record) > 0:
                 return self._event(fmt, record, stream, frames, whole)
-        if any(frame.is_message for frame in frames):
+        if any(frame.is_message for frame in frames) and not self._goes_on(text, stream, frames):
             return self._done(self._message(text, frames), stream, frames)
         return self._continuation(line, text, stream, whole, why)
 
@@ -318,6 +318,12 @@ class Reader:
             return Continuation(b"")
         done = [self._done(event, stream, frames) for event in events]
         return done[0] if len(done) == 1 else Batch(tuple(done))
+
+    def _goes_on(self, text: str, stream: _Stream, frames: list[Peeled]) -> bool:
+        """Whether text that could be a message is a line of the last one's stack trace."""
+        if stream.last is None or not any(frame.is_line for frame in frames):
+            return False
+        return stream.in_trace or begins_trace(text) or continues(text)
 
     def _message(self, text: str, frames: list[Peeled]) -> Event:
         fields: dict[str, Any] = {"message": text}

@@ -48,7 +48,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "action": ("eventname", "eventaction", "action", "event", "messagetype", "eventtype"),
     "error_kind": (
         "errorkind", "errortype", "exceptiontype", "exceptionclass", "errorclass", "errtype",
-        "errname", "errorname", "errorcode", "exceptionname", "errcode",
+        "errname", "errorname", "errorcode", "exceptionname", "errcode", "exceptionexceptiontype",
+        "exceptionexceptionclass", "messageerrortype",
     ),
     "duration_ms": (
         "durationms", "elapsedms", "responsetimems", "responsetime", "latencyms", "tookms",
@@ -65,7 +66,8 @@ _ROLES = {
 CONTAINERS = frozenset({
     "context", "ctx", "mdc", "contextmap", "extra", "fields", "labels", "tags", "attributes",
     "metadata", "meta", "data", "properties", "correlation", "headers", "logcontext", "bindings",
-    "payload", "resource", "request", "req", "http", "httprequest", "state", "loggingcontext",
+    "payload", "jsonpayload", "logginggoogleapiscomlabels", "namedtags", "resource", "request",
+    "req", "http", "httprequest", "state", "loggingcontext",
 })  # fmt: skip
 """Objects whose name says nothing about what is in them."""
 

@@ -11,6 +11,7 @@ import re
 from .container import peel_cri, peel_docker_json, peel_journald
 from .peeled import Peeled
 from .prefix import (
+    peel_cloud_foundry,
     peel_compose,
     peel_kubectl,
     peel_label,
@@ -18,14 +19,15 @@ from .prefix import (
     peel_timestamp,
     peel_turbo,
 )
-from .syslog import peel_rfc3164, peel_rfc5424
+from .shippers import peel_shipper
+from .syslog import peel_priority, peel_rfc3164, peel_rfc5424
 
 __all__ = ["Peeled", "peel", "without_colours"]
 
-_OBJECT = (peel_docker_json, peel_journald)
+_OBJECT = (peel_docker_json, peel_journald, peel_shipper)
 _TEXT = (
-    peel_cri, peel_kubectl, peel_label, peel_rfc5424, peel_rfc3164, peel_compose, peel_timestamp,
-    peel_stern, peel_turbo,
+    peel_cri, peel_kubectl, peel_label, peel_rfc5424, peel_rfc3164, peel_cloud_foundry,
+    peel_compose, peel_timestamp, peel_stern, peel_turbo, peel_priority,
 )  # fmt: skip
 
 # ECMA-48 control sequences, and operating system commands such as hyperlinks and titles.

@@ -23,5 +23,7 @@ class Peeled(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the next line of the same stream continues this one."""
     is_message: bool = False
     """Whether plain text inside is a message by itself, as in syslog, not a broken record."""
+    is_line: bool = False
+    """Whether such text may also be part of a stack trace, line by line."""
     fields: dict[str, Any] = {}
     """More that the frame said, for a plain message's ``extra``."""

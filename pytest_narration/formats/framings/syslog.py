@@ -9,18 +9,19 @@ from ..levels import level_of
 from ..times import rfc3339
 from .peeled import Peeled
 
-__all__ = ["peel_rfc3164", "peel_rfc5424"]
+__all__ = ["peel_priority", "peel_rfc3164", "peel_rfc5424"]
 
 _RFC5424 = re.compile(
-    rb"(?:\d{1,7} )?<(\d{1,3})>1 (\S{1,64}) (\S{1,255}) (\S{1,48}) (\S{1,128}) (\S{1,32}) "
-    rb"(-|(?:\[(?:[^\]\\]|\\.)*\])+)(?: |$)",
+    rb"(?:\d{1,7} )?<(\d{1,3})>1 (\S{1,64}) (\S{1,255}) (\S{1,48}) (\S{1,128}) (\S{1,32})"
+    rb"(?: (-|(?:\[(?:[^\]\\]|\\.)*\])+))?(?: |$)",  # Heroku's drains leave the data out
     re.DOTALL,
 )
 _RFC3164 = re.compile(
     rb"(?:<(\d{1,3})>)?"
-    rb"((?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d"
-    rb"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) "
-    rb"(?:([\w.:-]{1,255}) )?([\w./-]{1,128})(?:\[([^\]\s]{1,64})\])?: ?"
+    rb"((?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d(?:\.\d{6})?"
+    rb"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
+    rb"|[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{6})? [A-Z]{1,5}|\d{10}\.\d{6}) "
+    rb"(?:([\w.:-]{1,255}) )?(?=[^:\s]*[A-Za-z])([\w./-]{1,128})(?:\[([^\]\s]{1,64})\])?: ?"
 )
 # The tag is a custom, not a rule: "<13>Oct 11 22:14:15 host it rains".
 _RFC3164_UNTAGGED = re.compile(
@@ -28,6 +29,8 @@ _RFC3164_UNTAGGED = re.compile(
 )
 _ELEMENT = re.compile(rb"\[([^ \]]{1,64})((?: [^ =\]]{1,64}=\"(?:[^\"\\]|\\.)*\")*) ?\]", re.DOTALL)
 _PARAM = re.compile(rb" ([^ =\]]{1,64})=\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
+_WEEKDAY = re.compile(r"[A-Z][a-z]{2} (?=\d{4}-)")
+_PRIORITY = re.compile(rb"<([0-7])>(?=\S)")
 _COOKIES = (b"@cee:", b"\xef\xbb\xbf")
 
 
@@ -40,7 +43,7 @@ def peel_rfc5424(line: bytes) -> Peeled | None:
         part.decode("utf-8", "replace") for part in match.groups()[:6]
     )
     fields: dict[str, Any] = {}
-    for element in _ELEMENT.finditer(match[7]):
+    for element in _ELEMENT.finditer(match[7] or b""):
         for param in _PARAM.finditer(element[2]):
             value = re.sub(rb'\\(["\\\]])', rb"\1", param[2])
             fields.setdefault(param[1].decode("utf-8", "replace"), value.decode("utf-8", "replace"))
@@ -62,12 +65,22 @@ def peel_rfc3164(line: bytes) -> Peeled | None:
     return _peeled(line[match.end() :], priority, when, host, app, pid, {})
 
 
+def peel_priority(line: bytes) -> Peeled | None:
+    """Peel ``<3>``, with which a service under systemd says how severe a line is (sd-daemon(3))."""
+    match = _PRIORITY.match(line)
+    if not match:
+        return None
+    return Peeled(
+        inner=line[match.end() :], level=level_of(int(match[1]), "syslog"), is_message=True
+    )
+
+
 def _peeled(
     inner: bytes, priority: str, when: str, host: str, app: str, pid: str, fields: dict[str, Any]
 ) -> Peeled:
     for cookie in _COOKIES:
         inner = inner.removeprefix(cookie)
-    timestamp = rfc3339(when)
+    timestamp = rfc3339(_WEEKDAY.sub("", when))
     if timestamp is None and when != "-":
         fields["syslog_time"] = when  # RFC 3164 has no year
     if host != "-":
