@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -20,6 +19,7 @@ from starlette.routing import Mount, Route
 from pytest_narration.emit import current_context, narrate, narration_context, subscribe
 from pytest_narration.emit.asgi import NarrationMiddleware
 from pytest_narration.emit.clients_httpx import AsyncNarrationTransport
+from tests.unit.servers import asgi_server
 
 EVENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -327,32 +327,9 @@ async def test_a_message_is_not_changed_under_the_application() -> None:
 
 def test_a_real_server_delivers_the_ids_of_a_failure() -> None:
     """uvicorn: its own error path has no ids, ours has; the process goes on."""
-    import uvicorn
-
-    server = uvicorn.Server(
-        uvicorn.Config(
-            APP, port=0, log_level="critical", lifespan="off", timeout_graceful_shutdown=1
-        )
-    )
-    started = threading.Event()
-    original = server.startup
-
-    async def startup(*args: Any, **kwargs: Any) -> None:
-        await original(*args, **kwargs)
-        started.set()
-
-    server.startup = startup  # type: ignore[method-assign]
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        assert started.wait(10), "uvicorn did not start within 10 s"
-        port = server.servers[0].sockets[0].getsockname()[1]
+    with asgi_server(APP) as url:
         for path in ("/fail", "/ok"):
             # uvicorn closes the connection of a request that raised, answered or not.
-            answer = httpx.get(f"http://127.0.0.1:{port}{path}", headers={"X-Request-Id": "c-1"})
+            answer = httpx.get(f"{url}{path}", headers={"X-Request-Id": "c-1"})
             assert answer.headers["x-correlation-id"] == "c-1"
             assert EVENT_ID.fullmatch(answer.headers["x-narration-cause"])
-    finally:
-        server.should_exit = True
-        thread.join(10)
-    assert not thread.is_alive()

@@ -172,6 +172,23 @@ def test_a_correlation_id_that_the_caller_gives_a_call_is_kept(
     assert given["x-correlation-ID"] == "mine"
 
 
+def test_hosts_that_are_not_ours_are_told_nothing() -> None:
+    """The libraries' own mounts say which hosts a transport is for."""
+    import requests
+
+    server = Server()
+    ours = {"all://localhost": NarrationTransport()}
+    with server.running() as url, narration_context(correlation_id="c-1"):
+        known = url.replace("127.0.0.1", "localhost")
+        with httpx.Client(mounts=ours) as client, requests.Session() as session:
+            session.mount(known, NarrationAdapter(requests.adapters.HTTPAdapter()))
+            for address in (known, url):
+                client.get(address)
+                session.get(address, timeout=5)
+    told = ["X-Correlation-Id" in dict(headers) for headers in server.requests]
+    assert told == [True, True, False, False]
+
+
 def test_a_request_that_is_sent_again_carries_the_context_it_is_sent_in() -> None:
     """What was written the first time is nothing that the caller gave."""
     import requests

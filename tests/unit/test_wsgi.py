@@ -5,12 +5,9 @@ from __future__ import annotations
 import io
 import json
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
@@ -19,6 +16,7 @@ import pytest
 
 from pytest_narration.emit import current_context, narrate, narration_context, subscribe
 from pytest_narration.emit.wsgi import NarrationMiddleware
+from tests.unit.servers import wsgi_server
 
 TRACE = "12345678901234567890123456789012"
 HEADERS = {
@@ -334,14 +332,7 @@ def test_a_refused_correlation_id_is_narrated(narrated: list[dict[str, Any]]) ->
 def test_a_real_server_serves_it() -> None:
     """wsgiref's server, over a socket."""
 
-    class Quiet(WSGIRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None: ...
-
-    with make_server("127.0.0.1", 0, NarrationMiddleware(works), handler_class=Quiet) as server:
-        serving = threading.Thread(target=copy_context().run, args=(server.handle_request,))
-        serving.start()
-        answer = httpx.get(f"http://127.0.0.1:{server.server_port}", headers=HEADERS, timeout=5)
-        serving.join(5)
-    assert not serving.is_alive()
+    with wsgi_server(NarrationMiddleware(works)) as url:
+        answer = httpx.get(url, headers=HEADERS, timeout=5)
     assert answer.headers["x-correlation-id"] == "c-1"
     assert answer.text == "done"
