@@ -81,9 +81,14 @@ def compare(
 
     :param old_others: ``{uri: document}`` that references of the earlier version may lead to.
     :param new_others: the same for the later version.
+    :raises ConfigurationError: a reference leads nowhere.
     """
     before, after = plain(old, others=old_others), plain(new, others=new_others)
-    notes = tuple(sorted(set(_undeclared(before, after, ""))))
+    text = "is described, and was not; events that carried it have to fit"
+    added = {Change(path, "properties", text) for path in _undeclared(before, after, "")}
+    text = "is described no more; readers of the old one may meet anything in it"
+    gone = {Change(path, "properties", text) for path in _undeclared(after, before, "")}
+    notes = tuple(sorted(added | gone))
     breaks = set(_walk(_closed(before, after), after, "", is_forward=False))
     loosened = set(_walk(_closed(after, before), before, "", is_forward=True))
     return Comparison(tuple(sorted(breaks)), tuple(sorted(loosened)), notes)
@@ -230,8 +235,8 @@ def _closed(old: Any, new: Any) -> Any:
     return closed
 
 
-def _undeclared(old: Any, new: Any, path: str) -> Iterator[Change]:
-    """Yield the fields that only ``new`` names and that ``old`` let pass unseen."""
+def _undeclared(old: Any, new: Any, path: str) -> Iterator[str]:
+    """Yield the paths of the fields that only ``new`` names and that ``old`` let pass unseen."""
     if not isinstance(old, dict) or not isinstance(new, dict):
         return
     for name, schema in new.get("properties", {}).items():
@@ -239,8 +244,7 @@ def _undeclared(old: Any, new: Any, path: str) -> Iterator[Change]:
         if name in before:
             yield from _undeclared(before[name], schema, _join(path, name))
         elif _is_open(old, name) and schema not in (True, {}):
-            text = "is described, and was not; events that carried it have to fit"
-            yield Change(_join(path, name), "properties", text)
+            yield _join(path, name)
     for key in _PARTS:
         where = _join(path, "*") if key in ("items", "additionalProperties") else path
         yield from _undeclared(old.get(key), new.get(key), where)

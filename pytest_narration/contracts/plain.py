@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urljoin
 
+from ..errors import ConfigurationError
+
 __all__ = ["plain"]
 
 _SAYS_NOTHING: Final = frozenset(
@@ -34,6 +36,7 @@ def plain(
 
     :param others: ``{uri: document}`` that references may lead to.
     :param base: where relative references start.
+    :raises ConfigurationError: a reference leads nowhere.
     """
     if isinstance(document, bool):
         return document
@@ -63,9 +66,11 @@ def _plain(
     if not isinstance(reference, str):
         return said
     uri = base + reference if reference.startswith("#") else urljoin(base, reference)
-    target = _target(uri, known)
-    if target is None or uri in inside:
+    if uri in inside:
         return {**said, "$ref": reference}
+    target = _target(uri, known)
+    if target is None:
+        raise ConfigurationError(f"the $ref {reference!r} in schema {base or '?'} leads nowhere")
     meant = _plain(target, known, uri.partition("#")[0], (*inside, uri))
     if not said:
         return meant
@@ -81,7 +86,7 @@ def _target(uri: str, known: Mapping[str, Mapping[str, Any]]) -> Any:
     address, _, pointer = uri.partition("#")
     place: Any = known.get(address)
     if pointer and not pointer.startswith("/"):
-        return None  # an anchor: left for the library to follow
+        return _anchored(place, pointer)
     for part in pointer.split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
         if isinstance(place, list) and name.isdecimal() and int(name) < len(place):
@@ -89,3 +94,12 @@ def _target(uri: str, known: Mapping[str, Mapping[str, Any]]) -> Any:
         else:
             place = place.get(name) if isinstance(place, Mapping) else None
     return place
+
+
+def _anchored(node: Any, anchor: str) -> Any:
+    if isinstance(node, Mapping):
+        if node.get("$anchor") == anchor:
+            return node
+        node = list(node.values())
+    parts = (_anchored(part, anchor) for part in node) if isinstance(node, list) else ()
+    return next((found for found in parts if found is not None), None)

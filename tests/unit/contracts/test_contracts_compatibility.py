@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_narration import schema
 from pytest_narration.contracts import compare
+from pytest_narration.errors import ConfigurationError
 
 Change = Callable[[dict[str, Any]], Any]
 
@@ -148,6 +149,37 @@ def test_a_change_behind_a_reference_to_another_document_is_found() -> None:
     after = {"urn:b": {"$defs": {"ids": {"required": ["job_id", "run_id"]}}}}
     found = compare(document, document, old_others=before, new_others=after)
     assert [str(c) for c in found.breaks] == ["ids.run_id: is required, and was not [required]"]
+
+
+def test_a_change_behind_an_anchor_is_found() -> None:
+    def money(kind: str) -> dict[str, Any]:
+        price = {"$anchor": "price", "type": kind}
+        return {
+            "$id": "urn:order",
+            "$defs": {"price": price},
+            "properties": {"total": {"$ref": "#price"}},
+        }
+
+    assert compare(money("number"), money("number")).is_backward_compatible
+    found = compare(money("number"), money("integer"))
+    assert [str(c) for c in found.breaks] == ['total: was "number", is "integer" [type]']
+
+
+@pytest.mark.parametrize("reference", ["#/$defs/absent", "#absent", "urn:absent"])
+def test_a_reference_that_leads_nowhere_is_no_ground_for_a_verdict(reference: str) -> None:
+    document = {"$id": "urn:a", "properties": {"total": {"$ref": reference}}}
+    with pytest.raises(ConfigurationError, match=r"absent.* leads nowhere"):
+        compare(document, document)
+
+
+def test_a_field_that_is_described_no_more_is_noted() -> None:
+    note = (
+        "human: is described no more; readers of the old one may meet anything in it [properties]"
+    )
+    old = {"properties": {"human": {"type": "string"}, "seq": {}}}
+    found = compare(old, {"properties": {"seq": {}}})
+    assert (found.breaks, found.loosened) == ((), ())
+    assert [str(c) for c in found.notes] == [note]
 
 
 def test_schemas_that_contain_themselves_are_compared() -> None:
