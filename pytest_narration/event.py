@@ -28,8 +28,16 @@ SCHEMA_VERSION = 1
 
 
 # An event holds what was read from a line, which cannot refer back to it: the garbage collector
-# need not look at a million of them.
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+# need not look at a million of them. A field without a column is no silent loss: its decoder says
+# so, and it is put among the extras.
+class Event(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    gc=False,
+    forbid_unknown_fields=True,
+):
     """Who (``actor``) did what (``action``) to what (``target``), said in words (``human``).
 
     ``None`` means that the emitter did not say. Fields that this class does not name are kept in
