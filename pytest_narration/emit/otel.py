@@ -24,6 +24,7 @@ __all__ = [
     "calling",
     "current_ids",
     "current_span",
+    "mark_failed",
     "require",
     "serving",
 ]
@@ -161,13 +162,22 @@ def begin_call(
 
     def end(error: BaseException | None) -> None:
         if error is not None:
-            span.record_exception(error)
-            span.set_status(api.StatusCode.ERROR, type(error).__name__)
+            _mark_failed(span, error)
         span.end()
 
     with api.use_span(span):
         inside()
     return end
+
+
+def mark_failed(error: BaseException) -> None:
+    """Write an exception into the current span: for a request that is answered all the same."""
+    _mark_failed(require().get_current_span(), error)
+
+
+def _mark_failed(span: Any, error: BaseException) -> None:
+    span.record_exception(error)
+    span.set_status(require().StatusCode.ERROR, type(error).__name__)
 
 
 def calling(span_name: str | None) -> AbstractContextManager[Any]:

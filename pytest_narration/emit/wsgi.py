@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from .context import _current, current_context
 from .headers import extract, narrate_replaced, response_headers
-from .otel import require, serving
+from .otel import mark_failed, require, serving
 from .process import narrate
 
 __all__ = ["NarrationMiddleware"]
@@ -180,6 +180,8 @@ class _Response:
 
     def _failed(self, error: Exception, kind: str) -> bytes:
         """Answer 500 for an application that failed before it answered; otherwise raise on."""
+        if self._middleware.spans:
+            mark_failed(error)
         if self._has_sent:
             raise error
         narrate(

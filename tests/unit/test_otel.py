@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import io
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -252,6 +253,24 @@ async def test_a_span_of_a_call_that_failed_says_so(tracing: Tracing) -> None:
     (span,) = tracing.spans(trace.SpanKind.CLIENT)
     assert span.status.status_code is trace.StatusCode.ERROR
     assert span.events[0].name == "exception"
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_the_span_of_a_wsgi_request_that_failed_says_so(begun: bool, tracing: Tracing) -> None:
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        if begun:
+            yield b"begun"
+        raise RuntimeError("failed")
+
+    environ = {"REQUEST_METHOD": "GET", "wsgi.errors": io.StringIO()}
+    body: Any = WsgiMiddleware(app, spans=True)(environ, lambda *start: len)
+    with pytest.raises(RuntimeError) if begun else nullcontext():
+        list(body)
+    body.close()
+    (span,) = tracing.spans(trace.SpanKind.SERVER)
+    assert span.status.status_code is trace.StatusCode.ERROR
+    assert [event.name for event in span.events] == ["exception"]
 
 
 def test_a_span_alone_is_sent_on_without_a_context(tracing: Tracing) -> None:
