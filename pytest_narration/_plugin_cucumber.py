@@ -6,6 +6,7 @@ the tests' reports, and writes the files at the end.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -16,11 +17,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from ._plugin_receiver import receive
+from ._plugin_receiver import ATTRIBUTE, receive
 from ._plugin_scenarios import Follower, reason
 from ._plugin_steps import scenarios_of
 from .coverage.report import Request, check_destination
-from .cucumber import Attempt, Hook, Run, parse, render
+from .cucumber import Attempt, Hook, Run, Unread, parse, render
 from .errors import ConfigurationError, MissingExtra, NarrationError
 
 __all__ = ["start"]
@@ -74,6 +75,7 @@ class Gathered:
         self._started = time.time()
         self._open: dict[str, Attempt] = {}
         self._attempts: list[Attempt] = []
+        self._unread: list[Unread] = []
         self._written: list[str] = []
         self._failed: list[str] = []
 
@@ -85,6 +87,12 @@ class Gathered:
             self._attempts.append(attempt)
         else:
             self._open[attempt.nodeid] = attempt
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Learn of feature files that could not be collected."""
+        message = json.loads(getattr(report, ATTRIBUTE, "{}"))
+        if "unread" in message:
+            self._unread.append(msgspec.convert(message["unread"], Unread))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Learn from xdist that a worker crashed."""
@@ -119,6 +127,7 @@ class Gathered:
             finished=time.time(),
             success=success,
             version=version("pytest-narration"),
+            unread=self._unread,
         )
         path = self._config.invocation_params.dir / destination
         path.parent.mkdir(parents=True, exist_ok=True)

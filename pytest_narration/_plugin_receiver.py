@@ -21,7 +21,7 @@ _LINE_SHOWN = 160
 _NAME = "narration-receiver"
 
 
-def attach(report: pytest.TestReport, message: dict[str, Any]) -> None:
+def attach(report: pytest.TestReport | pytest.CollectReport, message: dict[str, Any]) -> None:
     """Send ``message`` along with the report, beside what was attached before."""
     known = json.loads(getattr(report, ATTRIBUTE, "{}"))
     # A non-JSON attribute would end the run in an internal error under xdist.

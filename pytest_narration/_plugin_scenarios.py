@@ -17,10 +17,11 @@ import pytest
 
 from ._plugin_receiver import attach
 from ._plugin_session import session_of
-from .cucumber import Attempt, Definition, Hook, Status, Step
+from .cucumber import Argument, Attempt, Definition, Hook, Status, Step, Unread
 
 if TYPE_CHECKING:
     from pytest_bdd.parser import Step as GherkinStep
+    from pytest_bdd.parsers import StepParser
 
 __all__ = ["Follower", "reason"]
 
@@ -74,7 +75,9 @@ class Follower:
     ) -> None:
         told = self._told(request, scenario, step)
         told.started = time.time()
-        told.definition = self._definition(step, step_func)
+        parser = _parser(step, step_func)
+        told.definition = self._definition(step, step_func, parser)
+        told.arguments = _arguments(parser, step.name)
 
     def pytest_bdd_after_step(
         self, request: pytest.FixtureRequest, scenario: Any, step: GherkinStep
@@ -107,26 +110,37 @@ class Follower:
         attempt: Attempt = request.node.stash[_ATTEMPT]
         return attempt.steps[next(n for n, each in enumerate(scenario.steps) if each is step)]
 
-    def _definition(self, step: GherkinStep, function: Callable[..., Any]) -> Definition:
+    def _definition(
+        self, step: GherkinStep, function: Callable[..., Any], parser: StepParser | None
+    ) -> Definition:
         from pytest_bdd import parsers
-        from pytest_bdd.steps import step_function_context_registry
 
-        found = [
-            context.parser
-            for context in step_function_context_registry.values()
-            if context.step_func is function and context.parser.is_matching(step.name)
-        ]
         inner = inspect.unwrap(function)
         code = getattr(inner, "__code__", None)
         path = Path(code.co_filename) if code else Path()
         # A library's own folder says nothing on another machine.
         outside = f"{inner.__module__.replace('.', '/')}.py"
         return Definition(
-            pattern=found[0].name if found else step.name,
+            pattern=parser.name if parser else step.name,
             path=_relative(path, self._root) if path.is_relative_to(self._root) else outside,
             line=code.co_firstlineno if code else 1,
-            is_regex=bool(found) and isinstance(found[0], parsers.re),
+            is_regex=isinstance(parser, parsers.re),
         )
+
+    def pytest_exception_interact(
+        self,
+        node: pytest.Item | pytest.Collector,
+        call: pytest.CallInfo[Any],
+        report: pytest.CollectReport | pytest.TestReport,
+    ) -> None:
+        """Tell of a feature file that could not be collected."""
+        if not isinstance(report, pytest.CollectReport) or call.excinfo is None:
+            return
+        path = _unread(call.excinfo.value, node)
+        if path is not None:
+            message = str(call.excinfo.value).partition("\n")[0]
+            file = Unread(_relative(path, self._root), str(path), message)
+            attach(report, {"unread": msgspec.to_builtins(file)})
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -196,6 +210,46 @@ def reason(report: pytest.TestReport) -> str:
         if isinstance(report.longrepr, tuple):
             return str(report.longrepr[2])
     return report.longreprtext
+
+
+def _parser(step: GherkinStep, function: Callable[..., Any]) -> StepParser | None:
+    """Return what found the step's function."""
+    from pytest_bdd.steps import step_function_context_registry
+
+    contexts = step_function_context_registry.values()
+    found = (c.parser for c in contexts if c.step_func is function)
+    return next((parser for parser in found if parser.is_matching(step.name)), None)
+
+
+def _arguments(parser: StepParser | None, text: str) -> list[Argument]:
+    """Return the parts of a step's text that its function is called with."""
+    from pytest_bdd import parsers
+
+    from .steps.phrase import Phrase
+
+    if isinstance(parser, Phrase):
+        spans = [(begin, end, kind) for (begin, end), kind in parser.places(text)]
+    elif isinstance(parser, parsers.re):
+        match = parser.regex.fullmatch(text)
+        named = parser.regex.groupindex if match else ()
+        spans = [(*match.span(name), "") for name in named if match and match[name] is not None]
+    elif isinstance(parser, parsers.parse):
+        result = parser.parser.parse(text)
+        spans = [(*span, "") for span in result.spans.values()] if result else []
+    else:
+        spans = []
+    return [Argument(begin, text[begin:end], kind) for begin, end, kind in sorted(spans)]
+
+
+def _unread(error: BaseException | None, node: pytest.Item | pytest.Collector) -> Path | None:
+    """Return the feature file that was not collected, whichever file binds it."""
+    from pytest_bdd.exceptions import GherkinParseError
+
+    while error is not None:
+        if isinstance(error, GherkinParseError):
+            return Path(error.filename)
+        error = error.__cause__
+    return node.path if node.path.suffix == ".feature" else None
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -11,11 +11,12 @@ from importlib import import_module
 from pathlib import Path
 
 from ..errors import ConfigurationError
-from .attempt import Attachment, Attempt, Definition, Hook, Status, Step
+from .attempt import Argument, Attachment, Attempt, Definition, Hook, Status, Step, Unread
 from .run import Run
 
 __all__ = [
     "FORMATS",
+    "Argument",
     "Attachment",
     "Attempt",
     "Definition",
@@ -23,6 +24,7 @@ __all__ = [
     "Run",
     "Status",
     "Step",
+    "Unread",
     "parse",
     "render",
 ]

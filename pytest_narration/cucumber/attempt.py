@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Attachment", "Attempt", "Definition", "Hook", "Status", "Step"]
+__all__ = ["Argument", "Attachment", "Attempt", "Definition", "Hook", "Status", "Step", "Unread"]
 
 Status = Literal["passed", "failed", "skipped", "undefined"]
 
@@ -19,6 +19,16 @@ class Definition(msgspec.Struct, frozen=True):
     """Its file, from the project's root."""
     line: int
     is_regex: bool = False
+
+
+class Argument(msgspec.Struct, frozen=True):
+    """A part of a step's text that the step's function is called with."""
+
+    start: int
+    """Its place in the text, in code points from 0."""
+    text: str
+    type: str = ""
+    """Name of the parameter's type, where it has one."""
 
 
 class Step(msgspec.Struct):
@@ -35,6 +45,7 @@ class Step(msgspec.Struct):
     brief: str = ""
     """What the exception says, in a line."""
     definition: Definition | None = None
+    arguments: list[Argument] = []
     snippet: str = ""
     """A function to begin with, of a step that is not defined."""
 
@@ -89,3 +100,14 @@ class Attempt(msgspec.Struct):
         """Whether a step or a hook failed."""
         statuses = [step.status for step in self.steps] + [hook.status for hook in self.hooks]
         return any(status in ("failed", "undefined") for status in statuses)
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """A feature file whose scenarios were never begun, because it could not be read."""
+
+    uri: str
+    """The file, from the project's root."""
+    path: str
+    """The same, absolute."""
+    message: str
+    """Why, where the file itself does not tell."""

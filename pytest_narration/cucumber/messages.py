@@ -12,8 +12,8 @@ import platform
 from collections.abc import Iterator
 from typing import Any
 
-from .attempt import Attempt, Definition, Hook, Step
-from .run import Pickled, Run
+from .attempt import Argument, Attempt, Definition, Hook, Step
+from .run import Broken, Pickled, Run
 
 __all__ = ["PROTOCOL", "envelopes", "render"]
 
@@ -39,6 +39,9 @@ def envelopes(run: Run) -> Iterator[Message]:
         yield {"source": {"uri": feature.uri, "data": feature.text, "mediaType": _GHERKIN}}
         yield {"gherkinDocument": feature.document}
         yield from ({"pickle": pickled.pickle} for pickled in feature.pickled)
+    for broken in run.broken:
+        yield {"source": {"uri": broken.uri, "data": broken.text, "mediaType": _GHERKIN}}
+        yield from _parse_errors(broken)
     ran = [pickled for feature in run.features for pickled in feature.pickled]
     yield from writer.definitions(ran)
     yield {"testRunStarted": {"id": writer.id, "timestamp": _timestamp(run.started)}}
@@ -106,12 +109,14 @@ class _Writer:
                 yield {"suggestion": told | {"snippets": snippets}}
 
     def _step(self, step_id: str, pickle_step: Message, ran: list[Step]) -> Message:
-        known = dict.fromkeys(s.definition for s in ran if s.definition is not None)
+        known = {s.definition: s for s in ran if s.definition is not None}
+        text = pickle_step["text"]
+        lists = [[_argument(a, text) for a in step.arguments] for step in known.values()]
         return {
             "id": step_id,
             "pickleStepId": pickle_step["id"],
             "stepDefinitionIds": [self._definitions[definition] for definition in known],
-            "stepMatchArgumentsLists": [{"stepMatchArguments": []} for _ in known],
+            "stepMatchArgumentsLists": [{"stepMatchArguments": found} for found in lists],
         }
 
     def _attempt(
@@ -156,6 +161,19 @@ def _ran(
         named = {"mediaType": attachment.media_type, "fileName": attachment.name}
         yield {"attachment": where | text | named | {"timestamp": ended}}
     yield {"testStepFinished": where | {"testStepResult": _result(step), "timestamp": ended}}
+
+
+def _parse_errors(broken: Broken) -> Iterator[Message]:
+    for message, location in broken.errors:
+        place = {"uri": broken.uri} | ({"location": location} if location else {})
+        yield {"parseError": {"source": place, "message": message}}
+
+
+def _argument(argument: Argument, text: str) -> Message:
+    # Readers in JavaScript and Java count UTF-16 units.
+    start = len(text[: argument.start].encode("utf-16-le", "surrogatepass")) // 2
+    group = {"start": start, "value": argument.text}
+    return {"group": group} | ({"parameterTypeName": argument.type} if argument.type else {})
 
 
 def _result(step: Step | Hook) -> Message:

@@ -14,9 +14,9 @@ from gherkin.pickles.compiler import Compiler
 from gherkin.stream.id_generator import IdGenerator
 
 from ..errors import ConfigurationError
-from .attempt import Attempt
+from .attempt import Attempt, Unread
 
-__all__ = ["Feature", "Pickled", "Run"]
+__all__ = ["Broken", "Feature", "Pickled", "Run"]
 
 
 @dataclass
@@ -40,6 +40,16 @@ class Feature:
 
 
 @dataclass
+class Broken:
+    """One feature file that could not be read."""
+
+    uri: str
+    text: str
+    errors: list[tuple[str, dict[str, Any] | None]]
+    """``[(what is wrong, its location in the file when known), …]``"""
+
+
+@dataclass
 class Run:
     """All attempts of a run, in an order that does not depend on who ran what when.
 
@@ -53,18 +63,21 @@ class Run:
     success: bool
     """Whether every test passed, those that are no scenarios included."""
     version: str
+    unread: list[Unread] = field(default_factory=list)
     new_id: IdGenerator = field(default_factory=IdGenerator)
     features: list[Feature] = field(init=False)
+    broken: list[Broken] = field(init=False)
 
     def __post_init__(self) -> None:
         by_uri: dict[str, list[Attempt]] = {}
         for attempt in sorted(self.attempts, key=_order):
             by_uri.setdefault(attempt.uri, []).append(attempt)
         self.features = [self._feature(uri, ran) for uri, ran in by_uri.items()]
+        files = {file.uri: file for file in self.unread if file.uri not in by_uri}
+        self.broken = [_broken(files[uri]) for uri in sorted(files)]
 
     def _feature(self, uri: str, ran: list[Attempt]) -> Feature:
-        # Line ends as pytest-bdd reads them.
-        text = Path(ran[0].path).read_text(encoding="utf-8-sig", errors="replace")
+        text = _text(ran[0].path)
         try:
             document: Any = Parser(AstBuilder(self.new_id)).parse(text)
         except CompositeParserException as error:
@@ -80,6 +93,21 @@ class Run:
             found = pickled.setdefault(pickle["id"], Pickled(pickle, {}))
             found.tests.setdefault(attempt.nodeid, []).append(attempt)
         return Feature(uri, text, document, list(pickled.values()))
+
+
+def _text(path: str) -> str:
+    # Line ends as pytest-bdd reads them.
+    return Path(path).read_text(encoding="utf-8-sig", errors="replace")
+
+
+def _broken(file: Unread) -> Broken:
+    """Return what Cucumber's parser finds, else what pytest was told."""
+    text = _text(file.path)
+    try:
+        Parser(AstBuilder(IdGenerator())).parse(text)
+    except CompositeParserException as error:
+        return Broken(file.uri, text, [(str(one), dict(one.location)) for one in error.errors])
+    return Broken(file.uri, text, [(file.message, None)])
 
 
 def _changed(uri: str) -> ConfigurationError:

@@ -82,6 +82,14 @@ class Phrase(StepParser):
         values = zip(self.arguments, self.parameters, match.groups(), strict=True)
         return {argument: parameter.convert(text) for argument, parameter, text in values}
 
+    def places(self, name: str) -> list[tuple[tuple[int, int], str]]:
+        """Return ``[((begin, end), parameter's name), …]`` of the values in a step's text."""
+        match = self._regex.fullmatch(name)
+        if match is None:
+            return []
+        names = [parameter.name for parameter in self.parameters]
+        return [(match.span(number), kind) for number, kind in enumerate(names, start=1)]
+
     def mistakes(self, name: str) -> list[str] | None:
         """Say what is wrong with a text that is nearly this phrase; ``None`` when it is not near.
 

@@ -21,7 +21,7 @@ CONFTEST = """
 import os
 import pytest
 import shop
-from pytest_bdd import parsers, when
+from pytest_bdd import parsers, then, when
 
 @when(parsers.parse("the customer looks at {thing}"))
 def _look(thing):
@@ -230,7 +230,90 @@ def test_reports_are_valid_and_have_every_scenario_in_the_order_of_the_files(
     ]
     table = elements[1]["steps"][1]
     assert table["rows"] == [{"cells": ["item", "boots"]}]
-    assert table["result"]["error_message"].startswith("waited 0.0")
+    assert table["result"]["error_message"].startswith("waited ")
+
+
+ARGUMENTS = """\
+Feature: Arguments
+  Scenario: Some
+    When the customer looks at 👟 hats
+    Then between 0 and 2 events "look" of "cart" are seen within 1 ms
+    And the shop has 3 doors
+    And everything is quiet
+"""
+
+
+def test_readers_learn_which_parts_of_a_step_are_arguments(
+    features: pytest.Pytester, run: Run
+) -> None:
+    (features.path / "features" / "look.feature").write_text(ARGUMENTS, "utf-8")
+    with (features.path / "conftest.py").open("a", encoding="utf-8") as file:
+        file.write(
+            "\n@then(parsers.re(r'the shop has (?P<count>[0-9]+) (doors|windows)(?P<not>!)?'))\n"
+            "def _has(count):\n    pass\n"
+        )
+
+    run(*BDD, *WRITE)
+
+    found = messages(features)
+    [case] = [m["testCase"] for m in found if "testCase" in m]
+    texts = {s["id"]: s["text"] for m in found if "pickle" in m for s in m["pickle"]["steps"]}
+    told = {}
+    for step in case["testSteps"]:
+        text = texts[step["pickleStepId"]].encode("utf-16-le")
+        [arguments] = [a["stepMatchArguments"] for a in step["stepMatchArgumentsLists"]]
+        told[text.decode("utf-16-le")] = [
+            (argument.get("parameterTypeName"), argument["group"]["value"])
+            for argument in arguments
+        ]
+        for group in (argument["group"] for argument in arguments):
+            begin, value = 2 * group["start"], group["value"].encode("utf-16-le")
+            assert text[begin : begin + len(value)] == value
+    assert told == {
+        "the customer looks at 👟 hats": [(None, "👟 hats")],
+        'between 0 and 2 events "look" of "cart" are seen within 1 ms': [
+            ("amount", "between 0 and 2"),
+            ("events", 'events "look" of "cart"'),
+            ("duration", "1 ms"),
+        ],
+        "the shop has 3 doors": [(None, "3")],
+        "everything is quiet": [],
+    }
+
+
+UNREAD = {
+    "features/twice.feature": "Feature: A\n" + "  Scenario: B\n    Given a\n" * 2,
+    "features/wrong.feature": "Feature: A\n  Scenario: B\n    Given a\n    | b |\n    | b | c |\n",
+    "other/bound.feature": "Feature: A\n  Scen: B\nScenario: C\n  Whenn b\n  Given c\n  Scen: D\n",
+}
+
+
+@pytest.mark.parametrize("extra", [(), ("-n2",)], ids=["serial", "xdist"])
+def test_what_could_not_be_read_is_in_the_messages_with_its_place(
+    features: pytest.Pytester, run: Run, extra: tuple[str, ...]
+) -> None:
+    features.mkdir("other")
+    for name, text in UNREAD.items():
+        (features.path / name).write_text(text, "utf-8")
+    features.makepyfile(test_it="from pytest_bdd import scenarios\nscenarios('other')\n")
+
+    run(*BDD, *extra, "--continue-on-collection-errors", *WRITE)
+
+    found = messages(features)
+    errors = [m["parseError"] for m in found if "parseError" in m]
+    places = [(e["source"]["uri"], e["source"].get("location", {}).get("line")) for e in errors]
+    assert places == [
+        ("features/twice.feature", None),
+        ("features/wrong.feature", 5),
+        ("other/bound.feature", 6),
+    ]
+    assert (
+        "two scenarios are named 'B', and only the last of them would run" in errors[0]["message"]
+    )
+    assert errors[1]["message"] == "(5:5): inconsistent cell count within the table"
+    sources = {m["source"]["uri"]: m["source"]["data"] for m in found if "source" in m}
+    assert {uri: sources[uri] for uri in UNREAD} == UNREAD
+    assert found[-1]["testRunFinished"]["success"] is False
 
 
 def test_a_worker_that_crashes_loses_no_scenario(features: pytest.Pytester, run: Run) -> None:
