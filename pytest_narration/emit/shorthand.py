@@ -47,7 +47,7 @@ def narrate_with_otel_context(action: str, template: str, /, **fields: Any) -> s
     """Narrate with ``trace_id`` and ``span_id`` of the current OpenTelemetry span.
 
     For code that runs in a span of its own and not in a request of the middleware. Ids that are
-    given win; the span's win over bound ones. Without a recording span it is ``narrate``.
+    given win; the span's win over bound ones. Without a span it is ``narrate``.
     """
     return narrate(action, template, **(_span_ids() | fields))
 
