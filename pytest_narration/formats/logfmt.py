@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
+from .access import request_line
 from .compose import Shape
 from .format import JsonFormat
 
@@ -28,6 +29,7 @@ _MARKS = frozenset({
     "level", "lvl", "severity", "msg", "message", "ts", "time", "timestamp", "t", "caller", "event",
     "at", "error", "err",
 })  # fmt: skip
+_SPOKEN = frozenset({"msg", "message", "event", "error", "err"})
 _MOST_ITEMS = 2000
 """Pairs and words of one line: a book is no record."""
 
@@ -49,9 +51,11 @@ class Logfmt(JsonFormat):
         return record if count >= 2 and count * 2 >= len(record) else None
 
     def score(self, record: dict[str, Any]) -> int:
-        return 70 if not _MARKS.isdisjoint(record) else 0
+        return 70 if not _MARKS.isdisjoint(record) or request_line(record) else 0
 
     def flatten(self, record: dict[str, Any]) -> dict[str, Any]:
+        if _SPOKEN.isdisjoint(record) and (request := request_line(record)):  # lograge
+            record = record | {"message": request}
         duration = record.get("duration", record.get("dur", record.get("elapsed")))
         if isinstance(duration, str) and (milliseconds := _go_duration(duration)) is not None:
             return record | {"duration_ms": milliseconds}

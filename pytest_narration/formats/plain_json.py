@@ -42,6 +42,12 @@ class PlainJson(JsonFormat):
         error=("error.stack", "err.stack", "stack", "exception", "stack_trace", "stacktrace"),
     )  # fmt: skip
 
+    def flatten(self, record: dict[str, Any]) -> dict[str, Any]:
+        thrown = record.get("message")
+        if isinstance(thrown, dict) and isinstance(thrown.get("errorMessage"), str):  # AWS Lambda
+            return record | {"message": thrown["errorMessage"], "thrown": thrown}
+        return record
+
     def score(self, record: dict[str, Any]) -> int:
         if any(isinstance(record.get(name), str) for name in ("message", "msg")):
             return 10

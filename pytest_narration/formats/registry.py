@@ -16,6 +16,8 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from ..errors import ConfigurationError
+from .access import Access
+from .arguments import Log4js, Tslog
 from .bunyan import Bunyan
 from .clef import Clef, DotnetConsole, SerilogJson
 from .cloudevents import CloudEvents
@@ -31,6 +33,7 @@ from .log4j2 import Log4j2
 from .logfmt import Logfmt
 from .logstash import Logback, Logstash
 from .loguru import Loguru
+from .otel_console import OtelConsole
 from .otlp import Otlp
 from .own import Own
 from .pino import Pino
@@ -38,6 +41,7 @@ from .plain_json import PlainJson
 from .slog import Slog
 from .stdlib_json import StdlibJson
 from .structlog import Structlog
+from .text import Text
 from .tracing_subscriber import TracingSubscriber
 from .winston import Winston
 from .zap import Zap
@@ -49,11 +53,11 @@ GROUP = "pytest_narration.formats"
 """The entry point group."""
 
 _BUILT_IN: tuple[Format, ...] = (
-    Own(), Otlp(), Jaeger(), Zipkin(), CloudEvents(), Eliot(), Clef(), Loguru(), Ecs(), Gelf(),
-    Envelope(),
-    SerilogJson(), DotnetConsole(), Log4j2(), Logback(), Logstash(), TracingSubscriber(),
-    Journald(), Bunyan(), Pino(), Zap(), Slog(), StdlibJson(), Structlog(), Winston(), Console(),
-    Logfmt(), PlainJson(),
+    Own(), Otlp(), OtelConsole(), Jaeger(), Zipkin(), CloudEvents(), Eliot(), Clef(), Loguru(),
+    Ecs(), Gelf(),
+    Envelope(), SerilogJson(), DotnetConsole(), Log4j2(), Logback(), Logstash(),
+    TracingSubscriber(), Journald(), Bunyan(), Pino(), Zap(), Slog(), StdlibJson(), Structlog(),
+    Winston(), Log4js(), Tslog(), Text(), Console(), Logfmt(), Access(), PlainJson(),
 )  # fmt: skip
 
 

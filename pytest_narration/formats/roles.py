@@ -49,7 +49,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "error_kind": (
         "errorkind", "errortype", "exceptiontype", "exceptionclass", "errorclass", "errtype",
         "errname", "errorname", "errorcode", "exceptionname", "errcode", "exceptionexceptiontype",
-        "exceptionexceptionclass", "messageerrortype",
+        "exceptionexceptionclass", "thrownerrortype",
     ),
     "duration_ms": (
         "durationms", "elapsedms", "responsetimems", "responsetime", "latencyms", "tookms",

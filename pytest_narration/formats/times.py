@@ -21,6 +21,10 @@ _LOOSE = re.compile(
     r"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,:](\d{1,9}))?\s*(Z|UTC|[+-]\d\d:?\d\d)?$"
 )
 
+# Apache's and nginx' own: "01/May/2024:10:00:00 +0000".
+_COMMON_LOG = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d{4})$")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
 
 def rfc3339(value: Any) -> str | None:
     """Return the time as ``2024-05-01T10:00:00.123Z``, ``None`` when it cannot be told.
@@ -64,6 +68,9 @@ def _to_the_second(seconds: int) -> str:
 def _from_text(text: str) -> str | None:
     if _FINER.match(text):
         return f"{second}.{text[20:23]}Z" if (second := _valid(text[:19])) else None
+    if (common := _COMMON_LOG.match(text)) and common[2] in _MONTHS:
+        number = _MONTHS.index(common[2]) + 1
+        text = f"{common[3]}-{number:02}-{common[1]} {common[4]} {common[5]}"
     match = _LOOSE.match(text)
     if not match:
         return None

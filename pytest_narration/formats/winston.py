@@ -29,4 +29,6 @@ class Winston(JsonFormat):
         level = record.get("level")
         if "message" not in record or not isinstance(level, str) or level not in _LEVELS:
             return 0
+        if "level_index" in record:  # Ruby's semantic_logger, whose "name" is the logger's
+            return 0
         return 40 if "timestamp" in record else 35

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
@@ -26,11 +27,11 @@ def read(data: bytes, **options: object) -> list[Decoded]:
     return decoded
 
 
-def events(decoded: list[Decoded]) -> list[Event]:
+def events(decoded: Iterable[Decoded]) -> list[Event]:
     return [item for item in decoded if isinstance(item, Event)]
 
 
-def rejected(decoded: list[Decoded]) -> list[Rejected]:
+def rejected(decoded: Iterable[Decoded]) -> list[Rejected]:
     return [item for item in decoded if isinstance(item, Rejected)]
 
 
@@ -145,7 +146,7 @@ def test_what_follows_a_rejected_line_belongs_to_no_event() -> None:
     ]
 
 
-@pytest.mark.parametrize("line", [b"  INFO[0000] order received", b"\t[ERROR] no stock"])
+@pytest.mark.parametrize("line", [b"  INFO order received", b"\t[ERROR] no stock"])
 def test_an_indented_level_begins_a_line_of_its_own(line: bytes) -> None:
     decoded = read(INFO % b"one" + line + b"\n")
     assert events(decoded)[0].extra == {}
@@ -332,7 +333,7 @@ def test_an_export_is_a_batch() -> None:
     line = json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [record, record]}]}]})
     batch = reader().decode(line.encode())
     assert isinstance(batch, Batch)
-    assert [event.human for event in batch.events] == ["x", "x"]
+    assert [event.human for event in events(batch.events)] == ["x", "x"]
 
 
 def test_a_mapping_says_where_things_are() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_narration.event import Event
-from pytest_narration.formats import Continuation, formats, reader
+from pytest_narration.formats import Continuation, flat, formats, reader
+from pytest_narration.wire import Rejected
 
 DATA = Path(__file__).parents[2] / "data" / "formats"
 SAMPLES = [
@@ -17,6 +18,7 @@ SAMPLES = [
     for path in sorted(DATA.glob("*.json"))
     for sample in json.loads(path.read_text())
 ]
+LOGGERS: list[dict[str, Any]] = json.loads((DATA / "loggers" / "cases.json").read_text())
 FRAMINGS: list[dict[str, Any]] = json.loads((DATA / "framings" / "cases.json").read_text())
 
 
@@ -59,15 +61,35 @@ def test_a_framing_is_taken_off(case: dict[str, Any]) -> None:
         expect(event, columns)
 
 
+@pytest.mark.parametrize("case", LOGGERS, ids=[case["about"] for case in LOGGERS])
+def test_a_log_is_read_as_a_person_reads_it(case: dict[str, Any]) -> None:
+    lines = reader()
+    data = "".join(f"{line}\n" for line in case["lines"]).encode()
+    decoded = [*flat(lines.feed(data)), *flat(lines.finish())]
+    for item in decoded:
+        if isinstance(item, Continuation):
+            item.attach()
+    events = [item for item in decoded if isinstance(item, Event)]
+    assert sum(isinstance(item, Rejected) for item in decoded) == case.get("rejected", 0), decoded
+    for event, columns in zip(events, case["events"], strict=True):
+        expect(event, columns)
+    attached = [len(event.extra.get("continuation", ())) for event in events]
+    assert attached == case.get("attached", [0] * len(events))
+
+
 @pytest.mark.parametrize(("name", "sample"), SAMPLES)
 def test_every_field_of_a_line_is_kept_somewhere(name: str, sample: dict[str, Any]) -> None:
     """Every text of the record is a column's value, part of one, or still in the extras."""
     if name in {
+        "access",
         "console",
         "jaeger",
         "logfmt",
         "loguru",
+        "otel-console",
         "otlp",
+        "text",
+        "tslog",
         "zipkin",
     }:  # their records are not the objects on the line
         return
