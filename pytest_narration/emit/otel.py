@@ -106,7 +106,8 @@ def serving(
 ) -> AbstractContextManager[None]:
     """Continue the caller's trace for the spans that are made while a request is served.
 
-    A span that is already current, as from OpenTelemetry's own instrumentation, is left alone.
+    A span that is already current, as from OpenTelemetry's own instrumentation, is left alone;
+    a caller that was read already is continued.
 
     :param parent_id: the caller's span; ``None`` when the trace starts here, and then the first
         span is a root that the process's own sampler decides about.
@@ -124,11 +125,12 @@ def _serving(
     from opentelemetry import context as otel_context
 
     api = require()
-    if api.get_current_span().get_span_context().is_valid:
+    current = api.get_current_span().get_span_context()
+    if current.is_valid and (span_name is None or not current.is_remote):
         yield
         return
     parent = otel_context.get_current()
-    if parent_id is not None:
+    if parent_id is not None and not current.is_valid:
         ids = api.SpanContext(
             int(trace_id, 16),
             int(parent_id, 16),

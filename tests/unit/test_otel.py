@@ -209,6 +209,23 @@ def test_a_samplers_word_makes_room_for_itself(monkeypatch: pytest.MonkeyPatch) 
     assert keys == ["narration", "ot", *(f"k{n}" for n in range(30))]
 
 
+def test_a_caller_that_was_read_already_is_the_parent_of_the_span_of_its_request(
+    tracing: Tracing,
+) -> None:
+    """A middleware around ours attached what it read; that is no span of this process yet."""
+    token = otel_context.attach(strict_propagator().extract(HEADERS))
+    try:
+        incoming = extract(HEADERS)
+        ids = (incoming.trace_id, incoming.parent_id, incoming.trace_flags, incoming.tracestate)
+        with otel.serving(*ids, "GET"), incoming.context() as context:
+            pass
+    finally:
+        otel_context.detach(token)
+    (span,) = tracing.spans(trace.SpanKind.SERVER)
+    assert hexed(span) == (TRACE, context.get("span_id"))
+    assert f"{span.parent.span_id:016x}" == SPAN
+
+
 def test_a_client_span_is_the_parent_id_of_its_call(tracing: Tracing) -> None:
     with extract({}).context() as context, otel.calling("GET"):
         sent = inject()
