@@ -153,12 +153,12 @@ class Scenarios:
 
         from .steps.suggestions import undefined
 
-        parsers = [context.parser for context in step_function_context_registry.values()]
+        contexts = [*step_function_context_registry.values()]
         course = request.node.stash[_COURSE]
         where = f"{course.path}, line {step.line_number}"
         course.begin(is_phrase=True)
         later = course.scenario.steps[course.position + 1 :]
-        exception.args = (undefined(step, later, parsers, where=where),)
+        exception.args = (undefined(step, later, contexts, where=where),)
         course.failed(exception)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -15,6 +15,7 @@ from .values import STRING
 if TYPE_CHECKING:
     from pytest_bdd.parser import Step
     from pytest_bdd.parsers import StepParser
+    from pytest_bdd.steps import StepFunctionContext
 
 __all__ = ["stub", "suggestion", "undefined"]
 
@@ -42,15 +43,16 @@ _STEM = 4
 
 
 def undefined(
-    step: Step, later: Sequence[Step], parsers: Sequence[StepParser], *, where: str
+    step: Step, later: Sequence[Step], contexts: Sequence[StepFunctionContext], *, where: str
 ) -> str:
     """Return the message for a step that no phrase matches.
 
     :param later: the scenario's steps after it; those that are undefined too are told along.
-    :param parsers: of every step that is defined.
+    :param contexts: every step that is defined, wherever.
     """
+    parsers = [context.parser for context in contexts]
     told = [f"no step is defined for: {step.keyword.strip()} {step.name}", f"  {where}"]
-    near = suggestion(step.name, parsers)
+    near = _elsewhere(step, contexts) or suggestion(step.name, parsers)
     told += near or [
         "no phrase is near; `narration steps WORD` lists those that have a word in them"
     ]
@@ -61,6 +63,22 @@ def undefined(
             told.append(f"undefined too: {other.keyword.strip()} {other.name}")
             told += [f"  {line}" for line in suggestion(other.name, parsers)]
     return "\n".join(told)
+
+
+def _elsewhere(step: Step, contexts: Sequence[StepFunctionContext]) -> list[str]:
+    """Say of a step of exactly this text why it is not the one."""
+    told = []
+    for context in contexts:
+        if context.parser.is_matching(step.name):
+            where = f"{context.step_func.__module__}.{context.step_func.__name__}"
+            if context.type not in (None, step.type):
+                told.append(
+                    f"{where} is this step, defined for {context.type.title()} and not for "
+                    f"{step.type.title()}: use @step from pytest_bdd, which is for any keyword"
+                )
+            else:
+                told.append(f"{where} is this step, in a module that this feature does not see")
+    return told
 
 
 def suggestion(text: str, parsers: Iterable[StepParser]) -> list[str]:

@@ -192,6 +192,27 @@ def test_the_stub_of_an_undefined_step_defines_it(feature: pytest.Pytester, run:
     result.stdout.fnmatch_lines(["no step is defined for: And he says:", "*def _(docstring: str):"])
 
 
+def test_a_step_that_is_defined_elsewhere_says_where(feature: pytest.Pytester, run: Run) -> None:
+    write(feature, "Then the customer looks at shoes\nAnd the cellar is seen")
+    conftest = (
+        "from pytest_bdd import then\n\n@then('the cellar is seen')\ndef _cellar():\n    pass"
+    )
+    (feature.mkdir("a_folder") / "conftest.py").write_text(conftest, "utf-8")
+    (feature.path / "a_folder" / "test_a.py").write_text("def test_a():\n    pass\n", "utf-8")
+
+    result = run(*BDD, "a_folder", "test_it.py")
+
+    result.stdout.fnmatch_lines(
+        [
+            "no step is defined for: Then the customer looks at shoes",
+            "conftest._look is this step, defined for When and not for Then: use @step from *",
+        ]
+    )
+    write(feature, "When the customer looks at shoes\nThen the cellar is seen")
+    result = run(*BDD, "a_folder", "test_it.py")
+    result.stdout.fnmatch_lines(["*conftest._cellar is this step, in a module that this feature *"])
+
+
 def test_all_undefined_steps_of_a_scenario_are_told_at_once(
     feature: pytest.Pytester, run: Run
 ) -> None:
