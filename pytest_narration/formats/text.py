@@ -8,6 +8,7 @@ becomes fields where the logger writes such.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any, ClassVar
 
 from .compose import Shape
@@ -65,9 +66,12 @@ _FORMS = [
 ]
 _BEGINNINGS = frozenset("IWEFDA[0123456789CNtdifwcTPU")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"(?: (?P<pairs>[A-Za-z].*))?$', re.DOTALL)
-_FIRST_PAIR = re.compile(r"\s+(?=[A-Za-z_][\w.@/-]{0,80}=)")
+# A look-behind, so that a long run of blanks is tried once.
+_FIRST_PAIR = re.compile(r"(?<=\S)\s+(?=[A-Za-z_][\w.@/-]{0,80}=)")
 _OBJECT = re.compile(r"\s(?=\{)")
-_EMPTY = re.compile(r"(?:\s+(?:\[\]|\{\})){1,2}\s*$")
+_EMPTY = (" []", " {}")
+_MOST_TRIED = 16
+"""Places at which a message's objects may begin: a message may be full of braces."""
 
 
 class Text(JsonFormat):
@@ -122,10 +126,11 @@ def _tail(message: str, before: str | None) -> tuple[str, dict[str, Any]]:
 def _objects(message: str) -> tuple[str, dict[str, Any]]:
     """Take JSON objects off the end: Monolog's context and extra, pino's fields."""
     fields: dict[str, Any] = {}
-    message = _EMPTY.sub("", message)
+    for _ in range(2):
+        message = message.removesuffix(_EMPTY[0]).removesuffix(_EMPTY[1]).rstrip()
     if not message.endswith("}"):
         return message, fields
-    for start in _OBJECT.finditer(message):
+    for start in islice(_OBJECT.finditer(message), _MOST_TRIED):
         parts = _split(message[start.end() :])
         found = [item for part in parts if isinstance(item := read_json(part.encode()), dict)]
         if len(found) == len(parts):

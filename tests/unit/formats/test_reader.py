@@ -221,6 +221,25 @@ def test_text_without_fields_stays_text(line: str) -> None:
     assert isinstance(reader().decode(line.encode()), Rejected)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"I0501 10:00:00.123456 1 a.go:1] x" + b" " * 400_000 + b"y",
+        b"WARN[0001] x" + b" " * 400_000 + b"y",
+        b"[2024-05-01 10:00:00] a.ERROR: x" + b" {" * 200_000 + b"}",
+        b"10:00:00.123 " + b"a=b " * 100_000,
+        b"2024-05-01T10:00:00Z " + b"a" * 400_000,
+        b"shop" + b"-1" * 200_000 + b" {",
+        b'{"log":"' + b'"stream"' * 50_000,
+    ],
+    ids=lambda line: line[:30].decode(),
+)
+def test_an_odd_long_line_takes_no_longer_than_its_length(line: bytes) -> None:
+    began = time.process_time()
+    read(line + b"\n")
+    assert time.process_time() - began < 2
+
+
 def test_a_long_line_of_text_takes_no_longer_than_its_length() -> None:
     """Two megabytes, in a time that a quadratic search needs for a few hundred kilobytes."""
     for unit in ("INFO a b ", "info: x{", "INFO a_", "a=' ", "WARN [x "):
@@ -422,7 +441,15 @@ PIECES = [
     b'{"fields":{},"target":{},"level":"x"}\n', b'{"short_message":0,"host":{},"level":1e300}\n',
     b"2024-05-01T10:00:00.1Z\tINFO\t", b"2024-05-01 10:00:00 [info     ] ", b"INFO r{a=1}:x: ",
     b'info: x {"a":1}\n', b" ERROR a='", b"9.9e+09\t", b"main.f()\n", b"0|a | ", b"a-0 b {",
-    b"a:b: {", b"{\n", b"[\n", b"}\n", b"]\n", b' "message": "x"\n', b'[{"message":"x"},{}]\n',
+    b"a:b: {", b"I0501 10:00:00.123456 1 a.go:1] ", b'"m" a=1\n', b"x {} []\n", b"ERROR:a:",
+    b"[2024-05-01 10:00:00] a.ERROR: ", b"10:00:00.123 ", b"[main] INFO a -- ", b"WARN[0001] ",
+    b"<3>", b"10.1 ",
+    b'{"log":"a\\n","stream":"x"}\n', b'{"line":"{}","labels":{"app":1}}\n', b"a.1.", b"@n | ",
+    b'{"method":"GET","path":"/","status":{}}\n', b'{"_meta":{"logLevelName":""},"0":{}}\n',
+    b'{"categoryName":1,"data":[[],{}]}\n', b'[{"traceId":"1","id":"2","kind":{},"tags":[]}]\n',
+    b'{"data":[{"traceID":"","spans":[{"logs":[{}],"tags":[{"key":"error"}]}]}]}\n',
+    b'{"start_time":1,"context":{"trace_id":2},"events":[{"name":[]}]}\n',
+    b"{\n", b"[\n", b"}\n", b"]\n", b' "message": "x"\n', b'[{"message":"x"},{}]\n',
     b'{"level":true,"message":{"a":[]},"timestamp":-1e18,"service":{"name":{}}}\n', b'"', b"}",
 ]  # fmt: skip
 streams = st.lists(st.sampled_from(PIECES) | st.binary(max_size=8), max_size=30).map(b"".join)
@@ -438,6 +465,10 @@ KEYS = st.sampled_from(sorted({
     "specversion", "id", "type", "event_name", "occurred_at", "actor", "correlation", "instant",
     "loggerName", "threadName", "mdc", "contextMap", "Timestamp", "LogLevel", "Category", "State",
     "Scopes", "MessageTemplate", "Level", "Properties", "MESSAGE", "__REALTIME_TIMESTAMP",
+    "data", "spans", "traceID", "spanID", "operationName", "traceId", "parentId", "annotations",
+    "tags", "kind", "localEndpoint", "startTime", "duration", "start_time", "context", "events",
+    "status", "method", "path", "request", "_meta", "0", "categoryName", "kubernetes", "stream",
+    "labels", "line", "podName", "source_type", "processes", "references", "batches", "result",
     "exception", "action", "human", "seq", "cause", "kvpList", "traceparent", "error",
 }))  # fmt: skip
 
