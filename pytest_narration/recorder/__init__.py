@@ -107,8 +107,11 @@ class Recorder(Waits, Evidence):
         :param stream: the job id whose SSE stream carried it.
         """
         with self._lock:
-            self._keep(event, channel, source, stream)
-            index, at = self._next - 1, self._last_at
+            origin = self._origin(channel, source, stream, event.service)
+            index = self._next
+            self._next = index + 1
+            self._last_at = at = self._clock()
+            self._log.append(event, origin, index, at)
         self._waiters.ring()
         return Record(event, index, at, channel, source, stream)
 
@@ -123,22 +126,26 @@ class Recorder(Waits, Evidence):
         """Keep many sightings from one place, at less than the cost of one by one."""
         # Read before locking: an iterable may take its time, or ask this very recorder.
         batch = list(events)
+        if not batch:
+            return
         with self._lock:
-            for event in batch:
-                self._keep(event, channel, source, stream)
+            for service in {event.service for event in batch}:
+                origin = self._origin(channel, source, stream, service)
+            self._last_at = at = self._clock()
+            self._log.extend(batch, origin, self._next, at)
+            self._next += len(batch)
         self._waiters.ring()
 
-    def _keep(self, event: Event, channel: Channel, source: str, stream: str | None) -> None:
-        # One look-up for two purposes, and no call to _stamp: this runs for every captured line.
-        origin = self._origins.get((channel, source, stream, event.service))
+    def _origin(
+        self, channel: Channel, source: str, stream: str | None, service: str | None
+    ) -> Origin:
+        # One look-up for two purposes: this runs for every captured line.
+        origin = self._origins.get((channel, source, stream, service))
         if origin is None:
             origin = (channel, source, stream)
-            self._origins[channel, source, stream, event.service] = origin
-            self._emitters.saw(source, event.service)
-        index = self._next
-        self._next = index + 1
-        self._last_at = at = self._clock()
-        self._log.append(event, origin, index, at)
+            self._origins[channel, source, stream, service] = origin
+            self._emitters.saw(source, service)
+        return origin
 
     def add_frame(
         self,

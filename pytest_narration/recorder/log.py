@@ -67,6 +67,23 @@ class EventLog:
         self._actions[event.action].append(position)
         self._services[event.service].append(position)
 
+    def extend(self, events: Sequence[Event], origin: Origin, index: int, at: float) -> None:
+        """Add sightings that came at one time from one place; ``index`` is that of the first."""
+        position = len(self._events)
+        self._events.extend(events)
+        self._origins += [origin] * len(events)
+        self._at.extend(array("d", [at]) * len(events))
+        self._index.extend(range(index, index + len(events)))
+        correlations, jobs, instances = self._correlations, self._jobs, self._instances
+        actions, services = self._actions, self._services
+        for event in events:
+            correlations[event.correlation_id].append(position)
+            jobs[event.job_id].append(position)
+            instances[event.instance].append(position)
+            actions[event.action].append(position)
+            services[event.service].append(position)
+            position += 1
+
     def record(self, position: int) -> Record:
         """Return the sighting at a position from 0."""
         channel, source, stream = self._origins[position]

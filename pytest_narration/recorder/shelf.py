@@ -7,6 +7,7 @@ garbage collector has nothing to walk through.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -36,25 +37,31 @@ class Shelf:
 
     def append(self, event: Event) -> None:
         """Add an event, and pack the one that is no longer among the youngest."""
-        kept = self._kept
-        kept.append(event)
-        if len(kept) - self._packed > self._unpacked:
-            # One for one: no append ever pauses to pack many. Replacing an item is atomic, so a
-            # reader finds the event or its bytes, never neither.
-            kept[self._packed] = self._pack(kept[self._packed])
-            self._packed += 1
+        self._kept.append(event)
+        # One for one: no append ever pauses to pack many.
+        if len(self._kept) - self._packed > self._unpacked:
+            self._pack()
 
-    def _pack(self, event: Event | bytes) -> Event | bytes:
-        assert type(event) is Event
-        # What MessagePack would not give back as it was stays an object.
-        if not event.extra or all(map(_is_plain, event.extra.values())):
+    def extend(self, events: Sequence[Event]) -> None:
+        """Add events, and pack as many that are no longer among the youngest."""
+        self._kept += events
+        self._pack()
+
+    def _pack(self) -> None:
+        kept, buffer = self._kept, self._buffer
+        for place in range(self._packed, len(kept) - self._unpacked):
+            self._packed = place + 1
+            event: Any = kept[place]
+            # What MessagePack would not give back as it was stays an object.
+            if event.extra and not all(map(_is_plain, event.extra.values())):
+                continue
             try:
-                _pack_into(event, self._buffer)
-                # A copy of the exact size: what encode() returns keeps the room it was written in.
-                return bytes(self._buffer)
+                _pack_into(event, buffer)
             except (OverflowError, TypeError, UnicodeEncodeError, ValueError):
-                pass
-        return event
+                continue
+            # Replacing an item is atomic, so a reader finds the event or its bytes, never neither.
+            # A copy of the exact size: what encode() returns keeps the room it was written in.
+            kept[place] = bytes(buffer)
 
     def __getitem__(self, position: int) -> Event:
         kept = self._kept[position]
