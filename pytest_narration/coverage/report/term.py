@@ -25,6 +25,9 @@ class Line(NamedTuple):
 
 def render_lines(results: Results, gates: Sequence[Judged], *, missing: bool) -> list[Line]:
     """Return the report's lines: table, figures, what is missing, gates."""
+    if not results.has_events:
+        # A table of zeros would be a figure, and nothing was measured.
+        return [Line(text, "bad") for text in no_events_text(results)]
     lines = list(_table(results.groups, results.total))
     lines += [Line(""), *(Line(text) for text in figures_text(results))]
     if note := hardware_note(results):
@@ -32,8 +35,6 @@ def render_lines(results: Results, gates: Sequence[Judged], *, missing: bool) ->
     if missing:
         lines += _missing(results)
     lines += _undeclared(results)
-    if not results.has_events:
-        lines += [Line(""), *(Line(text, "bad") for text in no_events_text(results))]
     if gates:
         lines.append(Line(""))
     for judged in gates:
