@@ -9,8 +9,11 @@ this module.
 
 from __future__ import annotations
 
+import itertools
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -29,6 +32,8 @@ BREACH: Final = "contract_broken"
 """The action of the event that tells of a breach, which is not judged itself."""
 _REMEMBERED: Final = 1024
 """How many breaches are remembered, so that each is told once."""
+_WRAPPERS: Final = 8
+"""How far from the call an action is looked for."""
 
 _decode = msgspec.json.Decoder().decode
 
@@ -67,7 +72,7 @@ class _Check:
         problems = self._contracts.problems(fields)
         if not problems:
             return
-        where = _call_site()
+        where = _call_site(fields.get("action"))
         self._narrate(fields.get("action"), where, problems)
         if self._is_strict:
             told = "".join(f"\n  {problem}" for problem in problems)
@@ -85,23 +90,38 @@ class _Check:
         self._told.add(kind)
         narrate(
             "contract_broken",
-            "{where}: {broken_action} breaks its contract: {problem}",
+            "{where}: {broken_action} breaks its contract: {place} [{rule}]",
             actor="narrator",
             level="error" if self._is_strict else "warn",
             sse=False,
             broken_action=action,
             where=where,
+            place=problems[0].path or "the event",
+            rule=problems[0].rule,
             problem=str(problems[0]),
             problems=len(problems),
         )
 
 
-def _call_site() -> str:
-    """Return ``file:line`` of the nearest caller outside of this package's emit."""
-    frame = sys._getframe(1)
+def _call_site(action: object) -> str:
+    """Return ``file:line`` of the call that narrates.
+
+    It is the nearest outside of this package's emit, or the nearest of those around it whose code
+    names the action: a function that hands actions on is no place to look at.
+    """
+    frame: FrameType | None = sys._getframe(1)
     own = __name__.rpartition(".")[0]
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(own):
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(own):
         frame = frame.f_back
+    assert frame is not None, "whoever narrates is no part of emit"
+    around = list(itertools.islice(_outward(frame), _WRAPPERS))
+    frame = next((f for f in around if action in f.f_code.co_consts), frame)
     path, here = Path(frame.f_code.co_filename), Path.cwd()
     shown = path.relative_to(here) if path.is_relative_to(here) else path
     return f"{shown}:{frame.f_lineno}"
+
+
+def _outward(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back

@@ -60,6 +60,34 @@ def test_strict_raises_in_the_caller_with_file_line_path_and_rule(tmp_path: Path
     assert events[2]["level"] == "error"
 
 
+def test_a_wrapper_is_seen_through_to_the_line_that_names_the_action(tmp_path: Path) -> None:
+    source = """\
+import contextvars
+from pytest_narration.emit import configure, narrate
+
+def say(action, template, **said):
+    narrate(action, template, **said)
+
+def job():
+    contextvars.copy_context().run(
+        say, "job_failed", "Failed", job_id="j"
+    )
+
+configure("shop", "1.0")
+job()
+"""
+    events, stderr, _ = _run(tmp_path, "strict", source)
+    assert "shop.py:8 narrated 'job_failed' outside of its contract:" in stderr
+    assert events[-1]["where"] == "shop.py:8"
+
+
+def test_the_sentence_about_a_breach_is_short_and_its_fields_say_all(tmp_path: Path) -> None:
+    events, *_ = _run(tmp_path, "strict")
+    breach = events[-1]
+    assert breach["human"] == "shop.py:10: search_executed breaks its contract: query [not]"
+    assert breach["problem"].endswith("the text that a user searched for is never narrated [not]")
+
+
 def test_strict_lets_every_listener_hear_the_event_first(tmp_path: Path) -> None:
     source = """\
 import sys
