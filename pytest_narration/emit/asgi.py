@@ -70,6 +70,7 @@ class NarrationMiddleware:
             await self._serve(scope, receive, send)
         finally:
             _current.reset(outer)
+            scope.pop(_SERVED, None)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         incoming = extract(scope["headers"])

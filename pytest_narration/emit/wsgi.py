@@ -154,6 +154,7 @@ class _Response:
                 close()
         finally:
             self._stack.close()
+            self._environ.pop(_SERVED, None)
 
     def _start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None

@@ -224,6 +224,28 @@ async def test_a_middleware_within_another_leaves_the_request_to_it(
 
 
 @pytest.mark.asyncio
+async def test_a_scope_that_is_used_again_is_another_request() -> None:
+    answered: list[Any] = []
+
+    async def send(message: Any) -> None:
+        answered.append(dict(message.get("headers", ())).get(b"x-correlation-id"))
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    scope = {"type": "http", "method": "GET", "path": "/absent", "headers": []}
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            await NarrationMiddleware(raises)(scope, receive, send)
+    starts = [correlation for correlation in answered if correlation]
+    assert len(set(starts)) == 2
+
+
+async def raises(scope: Any, receive: Any, send: Any) -> None:
+    raise RuntimeError
+
+
+@pytest.mark.asyncio
 async def test_headers_of_the_application_are_left_alone_in_any_spelling() -> None:
     async with client() as http:
         answer = await http.get("/own")

@@ -262,6 +262,18 @@ def test_a_middleware_within_another_leaves_the_request_to_it(
     assert answer.headers["x-narration-cause"] == narrated[-1]["event_id"]
 
 
+def test_an_environ_that_is_used_again_is_another_request() -> None:
+    """As test clients do it."""
+    first = Answer(NarrationMiddleware(works))
+    first.finish()
+    again: list[dict[str, str]] = []
+    body: Any = NarrationMiddleware(works)(
+        first.environ, lambda status, headers: again.append(dict(headers))
+    )
+    body.close()
+    assert again[0]["X-Correlation-Id"] != first.headers["x-correlation-id"]
+
+
 def test_an_error_page_of_the_application_carries_the_ids() -> None:
     """start_response may be called again with exc_info before anything was sent (PEP 3333)."""
 
