@@ -7,13 +7,13 @@ reading meanwhile.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 from ..errors import SourceError, WaitTimeout
 from ..event import Channel, Event
-from ..formats import Batch, Continuation, FieldMap, Reader, reader
+from ..formats import Continuation, FieldMap, Reader, flat, reader
 from ..formats.reader import Decoded
 from ..recorder import Ending, Recorder
 
@@ -47,8 +47,7 @@ class Intake:
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
         self.keep(chunk)
-        for decoded in self.reader.feed(chunk):
-            self._add(decoded)
+        self._add(self.reader.feed(chunk))
 
     def keep(self, chunk: bytes) -> None:
         """Keep the next bytes for :meth:`lines` without reading events from them."""
@@ -58,25 +57,31 @@ class Intake:
 
     def finish(self) -> None:
         """End the stream: what is left of it is read or rejected."""
-        for decoded in self.reader.finish():
-            self._add(decoded)
+        self._add(self.reader.finish())
 
     def lines(self, count: int = 20) -> list[str]:
         """Return the last lines as they were read."""
         return bytes(self._tail).decode("utf-8", "replace").splitlines()[-count:]
 
-    def _add(self, decoded: Decoded) -> None:
-        if isinstance(decoded, Event):
-            self._recorder.add_event(
-                decoded, channel=self._channel, source=self._source, stream=self._stream
-            )
-        elif isinstance(decoded, Continuation):
-            decoded.attach()
-        elif isinstance(decoded, Batch):
-            for event in decoded.events:
-                self._add(event)
-        else:
-            self._recorder.add_rejected(decoded)
+    def _add(self, read: Iterable[Decoded]) -> None:
+        """Record what was read, in its order; events beside one another together."""
+        events: list[Event] = []
+        for decoded in flat(read):
+            if isinstance(decoded, Event):
+                events.append(decoded)
+                continue
+            self._add_events(events)
+            events.clear()
+            if isinstance(decoded, Continuation):
+                decoded.attach()
+            else:
+                self._recorder.add_rejected(decoded)
+        self._add_events(events)
+
+    def _add_events(self, events: list[Event]) -> None:
+        self._recorder.add_events(
+            events, channel=self._channel, source=self._source, stream=self._stream
+        )
 
 
 class Source:
