@@ -23,7 +23,7 @@ _SENDS = frozenset({"CLIENT", "PRODUCER"})
 _TAKES = frozenset({"SERVER", "CONSUMER"})
 _MARKS = frozenset({"localEndpoint", "remoteEndpoint", "annotations", "kind", "parentId", "shared"})
 
-_Half = tuple[Any, Any, Any, bool]
+_Half = tuple[str, str, str | None, bool]
 
 
 class Zipkin(Format):
@@ -43,7 +43,7 @@ class Zipkin(Format):
     def read(self, record: dict[str, Any], fields: FieldMap) -> Event | list[Event]:
         halves = _merged(record.get("", [record]))
         halves.sort(key=lambda half: _integer(half.get("timestamp")) or 0)
-        sent = {_call(half) for half in halves if half.get("kind") in _SENDS}
+        sent = {_call(half) for half in halves if _kind(half) in _SENDS}
         both = sent & {_call(half) for half in halves if _is_taken(half)}
         spans = [_span(half, is_divided=_call(half) in both) for half in halves]
         return [event for span in spans for event in span.events(fields)]
@@ -102,12 +102,17 @@ def _logged(annotations: Any) -> list[Logged]:
     return sorted(found, key=lambda logged: logged.at or 0)
 
 
-def _call(record: dict[str, Any]) -> tuple[Any, Any]:
-    return record.get("traceId"), record.get("id")
+def _call(record: dict[str, Any]) -> tuple[str, str]:
+    return str(record.get("traceId")), str(record.get("id"))
 
 
 def _is_taken(record: dict[str, Any]) -> bool:
-    return record.get("kind") in _TAKES or record.get("shared") is True
+    return _kind(record) in _TAKES or record.get("shared") is True
+
+
+def _kind(record: dict[str, Any]) -> str:
+    kind = record.get("kind")
+    return kind.upper() if isinstance(kind, str) else ""
 
 
 def _service(record: dict[str, Any]) -> str | None:
