@@ -207,7 +207,7 @@ class SseSource(Source):
 
     def _give_up(self) -> Ending:
         if not self._frames:
-            return self._unreachable(f"{self._why} ({self.connections} connection(s))")
+            return self._unreachable(f"{self.url}: {self._why} ({self.connections} connection(s))")
         return self._cut_off(f"{self._why} after {len(self._frames)} frames")
 
     _why = ""
@@ -268,7 +268,7 @@ class SseSource(Source):
         elif response.status_code in _WORTH_A_RETRY:
             self._retry = _retry_after(self.headers)
             return None
-        return self._unreachable(self._why)
+        return self._unreachable(f"{self.url}: {self._why}")
 
     def _answered(self, response: httpx.Response) -> None:
         request = response.request

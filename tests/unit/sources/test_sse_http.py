@@ -110,7 +110,7 @@ def test_nobody_at_the_address_is_unreachable(recorder: Recorder) -> None:
             with pytest.raises(WaitTimeout, match="nothing answered at http"):
                 source.wait_open(1)
     assert ending.outcome == "unreachable"
-    assert "ConnectError" in ending.detail
+    assert ending.detail.startswith(f"{url}: ConnectError")
     assert "2 connection(s)" in ending.detail
 
 
