@@ -415,6 +415,7 @@ def test_the_propagator_sends_this_services_word_and_not_its_callers() -> None:
     propagator = strict_propagator()
     given = {**HEADERS, "tracestate": f"narration={EVENT};p:{SPAN},foo=1"}
     read = propagator.extract(given)
+    assert trace.get_current_span(read).get_span_context().trace_state.to_header() == "foo=1"
     with extract(given).context() as context:
         event = narrate("call", "Calling", actor="test")
         sent = inject()
