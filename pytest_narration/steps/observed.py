@@ -168,7 +168,8 @@ class Observed:
         """Wait until what came satisfies the judge.
 
         :param extra: seconds beyond the scenario's patience.
-        :raises StepFailed: it does not in time.
+        :raises StepFailed: all came in time, and do not satisfy it.
+        :raises WaitTimeout: one did not come.
         """
         __tracebackhide__ = True
         began = time.monotonic()
@@ -185,10 +186,9 @@ class Observed:
             except (WaitTimeout, EmitterDied):
                 break
         missing = [each for each, found in zip(described, records, strict=True) if not found]
-        if missing:
-            # The wait fails at once, with the nearest miss of the one that did not come.
-            self.wait(missing[0], 0.0)
         came = sorted((r for found in records for r in found), key=lambda record: record.index)
+        if missing:
+            self._never_came(missing[0], came, began)
         reason = "all of them came, and not as expected"
         pairs = pairwise(zip(described, records, strict=True))
         for (one, first), (other, second) in pairs:
@@ -197,6 +197,15 @@ class Observed:
                 reason += f":\n  {one} comes after {other}, {basis}"
         where = self.where(described[-1])
         raise StepFailed(self.told(wanted, reason, where, came, began))
+
+    def _never_came(self, missing: Selection, came: list[Record], began: float) -> None:
+        """Fail with the nearest miss, or with the end of the services that could bring it."""
+        __tracebackhide__ = True
+        try:
+            self.wait(missing, 0.0)
+        except WaitTimeout:
+            text = self.told(str(missing), "", self.where(missing), came, began)
+            raise WaitTimeout(text) from None
 
     def shown(
         self, wanted: str, records: list[Record], described: Selection, found: str = ""

@@ -365,6 +365,30 @@ def test_what_is_not_followed_is_counted_and_timed(feature: pytest.Pytester, run
     result.stdout.re_match_lines([r"1 of 1 were not followed \(waited \d{1,2}\.\d\d s\) while .*"])
 
 
+def test_what_is_missing_from_an_order_is_told_with_how_long_it_was_waited_for(
+    feature: pytest.Pytester, run: Run
+) -> None:
+    write(
+        feature,
+        """
+        Given I wait at most 50 ms
+        When the customer looks at shoes
+        Then the event "look" comes before the event "pay" of "bank"
+        """,
+    )
+
+    result = run(*BDD)
+
+    result.stdout.re_match_lines(
+        [
+            r"waited (?!0\.00)\d+\.\d\d s \(timeout 0\.05 s\) and this did not come:",
+            r'  the event "pay" of "bank"$',
+            "what had come of it:",
+            "  cart cart look .*",
+        ]
+    )
+
+
 def test_a_field_under_a_loggers_name_is_told_the_name_that_events_have(
     feature: pytest.Pytester, run: Run
 ) -> None:
