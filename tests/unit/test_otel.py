@@ -29,7 +29,13 @@ pytest.importorskip("opentelemetry.sdk")
 from opentelemetry import baggage, trace
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    Decision,
+    Sampler,
+    SamplingResult,
+)
 
 from tests.unit.tracing import Tracing, traced
 
@@ -70,6 +76,22 @@ def test_a_span_that_is_not_sampled_gives_its_ids_and_says_so() -> None:
         assert context.get("trace_id") == f"{ids.trace_id:032x}"
         sent = extract(inject())
     assert (sent.trace_id, sent.trace_flags & 0x01) == (f"{ids.trace_id:032x}", 0)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "given", "sent_on"),
+    [(ALWAYS_OFF, "03", "02"), (ALWAYS_ON, "02", "03"), (ALWAYS_ON, "00", "01")],
+)
+def test_this_services_sampler_decides_about_the_callers_trace_from_here_on(
+    sampler: Sampler, given: str, sent_on: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The flag of randomness is the trace id's own, whoever samples."""
+    incoming = extract({"traceparent": f"00-{TRACE}-{SPAN}-{given}"})
+    ids = (incoming.trace_id, incoming.parent_id, incoming.trace_flags, incoming.tracestate)
+    with traced(monkeypatch, sampler=sampler), otel.serving(*ids, "GET"), incoming.context():
+        sent = inject()
+    assert sent["traceparent"].startswith(f"00-{TRACE}-")
+    assert sent["traceparent"].endswith(f"-{sent_on}")
 
 
 def test_the_callers_span_is_not_taken_for_one_of_ours() -> None:
