@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 import threading
 import time
@@ -11,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from pytest_narration.emit import subscribe
+
 from .conftest import EXAMPLES
 
-MODULES = ("broker", "on_sqlite", "on_redis")
+MODULES = ("broker", "on_sqlite", "on_redis", "work", "worker")
 LONG = 30.0
 
 Make = Callable[..., Any]
@@ -112,3 +115,24 @@ def test_jobs_and_sentences_are_found_again_until_all_is_cleared(make: Make) -> 
     broker.put("q", {})
     broker.clear()
     assert (broker.job("j"), broker.search("good"), _is_empty(broker)) == (None, [], True)
+
+
+def test_a_message_that_kills_its_worker_each_time_is_given_up(make: Make) -> None:
+    broker = make()
+    worker = importlib.import_module("worker")
+    told: list[dict[str, Any]] = []
+    stop = subscribe(lambda line, context: told.append(json.loads(line)))
+    broker.add_job("j", "transcribe")
+    broker.put("transcribe", {"attempt": 4, "job_id": "own", "for": "j", "text": "[crash]"})
+    message_id, message = _take(broker, "transcribe")
+    try:
+        worker.handle("transcribe", message_id, message, broker)
+    finally:
+        stop()
+    assert [(event["action"], event["attempt"], event["job_id"]) for event in told] == [
+        ("job_run_started", 4, "own"),
+        ("job_failed", 4, "own"),
+        ("job_run_failed", 4, "own"),
+    ]
+    assert {event["error_kind"] for event in told[1:]} == {"WORKER_DIED"}
+    assert broker.job("j") == ("failed", "transcribe")
