@@ -5,6 +5,7 @@ The slow paths of :mod:`.narrator`; none of them raises.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from operator import itemgetter
 from string import Formatter
@@ -12,6 +13,8 @@ from typing import Any
 
 __all__ = ["ascii_only", "cut_texts", "fill", "filler", "plain"]
 
+_CUT = re.compile(r"… \[cut (\d{1,12}) characters\]\Z", re.ASCII)
+"""The mark of a text that was cut before."""
 
 Fill = Callable[[dict[str, Any]], str | None]
 
@@ -118,7 +121,10 @@ def _utf8(text: str) -> str:
 
 def cut_texts(value: Any, longest: int) -> Any:
     if isinstance(value, str) and len(value) > longest:
-        return f"{value[:longest]}… [cut {len(value) - longest} characters]"
+        whole = len(value)
+        if before := _CUT.search(value, max(0, whole - 60)):
+            whole = before.start() + int(before[1])
+        return f"{value[:longest]}… [cut {whole - longest} characters]"
     if isinstance(value, dict):
         return {name: cut_texts(item, longest) for name, item in value.items()}
     if isinstance(value, list | tuple):
