@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import jsonschema
 import jsonschema_rs
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pytest_narration import schema
 
@@ -78,6 +81,37 @@ def test_a_problem_in_a_referred_part_is_worded_by_its_own_description() -> None
 def test_a_field_that_is_not_allowed_is_named() -> None:
     (problem,) = schema.validate({"user_id": "u"}, name="correlation.v1")
     assert "'user_id' was unexpected" in problem.message
+
+
+_ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=40),
+    st.sampled_from(["2025-01-31T09:30:00", "0" * 32, "a" * 32, " ", "٣", [], {}, ["a"], {"a": 1}]),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted({row.values[0] for row in _GOOD}))
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_judge_teller_and_words_agree_on_records_with_odd_fields(
+    name: str, data: st.DataObject
+) -> None:
+    """What the judge accepts the teller does too; what it refuses is worded."""
+    rows = [row.values[1]["value"] for row in _GOOD if row.values[0] == name]
+    record = place = copy.deepcopy(data.draw(st.sampled_from(rows)))
+    while True:
+        field = data.draw(st.sampled_from([*place, "new", "job_id"]))
+        if not (place.get(field) and isinstance(place[field], dict) and data.draw(st.booleans())):
+            break
+        place = place[field]
+    given_text = place.get(field)
+    if isinstance(given_text, str) and data.draw(st.booleans()):
+        place[field] = given_text + data.draw(st.sampled_from(["\n", " ", "x", "Z"]))
+    else:
+        place[field] = data.draw(_ODD)
+    contract = schema.contract(name)
+    is_valid = contract.is_valid(record)
+    assert is_valid == (contract.problems(record) == [])
+    assert not is_valid or contract.teller.is_valid(record)
 
 
 def test_the_text_of_a_search_is_not_told_in_the_message_either() -> None:
