@@ -24,7 +24,15 @@ from pytest_narration.sources import SseSource
 
 from .launch import Launcher, Service, Spec, at_once
 
-__all__ = ["Cluster", "Job", "WorkerHandle", "cluster", "docker_cluster", "local_cluster"]
+__all__ = [
+    "Cluster",
+    "Job",
+    "WorkerHandle",
+    "cluster",
+    "docker_cluster",
+    "local_cluster",
+    "passed_on",
+]
 
 CLUSTER_VARIABLE = "NARRATION_CLUSTER"
 MACHINES_VARIABLE = "NARRATION_MACHINES"
@@ -32,9 +40,13 @@ MACHINES_VARIABLE = "NARRATION_MACHINES"
 
 _START_SECONDS = 120.0
 _CALL_SECONDS = 30.0
+_JOIN_SECONDS = 30.0
+"""In which nodes wait for an orchestrator that was started together with them."""
 _SHOWN_LINES = 15
 _PASSED_ON = frozenset({"NARRATION_LEVEL", "NARRATION_VALIDATE"})
 """Variables of this process that services in containers see as well."""
+_FOR_TESTS = {"NARRATION_VALIDATE": "strict"}
+"""What services are told when nobody says otherwise: an event that breaks its contract raises."""
 
 
 class Job(NamedTuple):
@@ -272,12 +284,14 @@ class Cluster:
             self._spec("orchestrator", "orchestrator", self._orchestrator_args)
         )
         self._orchestrator.start()
-        self._orchestrator.wait_listening(self._timeout)
+        if not self._launcher.names_peers:
+            self._orchestrator.wait_listening(self._timeout)
         for index, node_id in enumerate(self.nodes):
             arguments = (
                 f"--node-id={node_id}",
                 f"--gpu=gpu{index}",
                 f"--orchestrator-url={self._orchestrator.peer_url}",
+                f"--join-patience={_JOIN_SECONDS if self._launcher.names_peers else 0:g}",
                 *self._node_args,
             )
             service = self._launcher.add(
@@ -285,6 +299,8 @@ class Cluster:
             )
             self.pool_managers.append(service)
         at_once(service.start for service in self.pool_managers)
+        if self._launcher.names_peers:
+            self._orchestrator.wait_listening(self._timeout)
         for service in self.pool_managers:
             service.wait_listening(self._timeout)
         self._wait_ready(began, self._timeout, may_restart=False)
@@ -373,6 +389,7 @@ def local_cluster(
 
     token = secrets.token_hex(16)
     environment = {
+        **_FOR_TESTS,
         **os.environ,
         "NARRATION_API_TOKEN": token,
         "NARRATION_CLIENT_TOKENS": ",".join(client_tokens),
@@ -400,13 +417,19 @@ def docker_cluster(
 
     token = secrets.token_hex(16)
     environment = {
-        **{name: value for name, value in os.environ.items() if name in _PASSED_ON},
+        **_FOR_TESTS,
+        **passed_on(),
         "NARRATION_API_TOKEN": token,
         "NARRATION_CLIENT_TOKENS": ",".join(client_tokens),
         **(env or {}),
     }
     launcher = DockerLauncher(recorder, environment, _machines())
     return Cluster(recorder, launcher, token=token, nodes=nodes, workers=workers, **options)
+
+
+def passed_on() -> dict[str, str]:
+    """Return what containers see of this process's environment."""
+    return {name: value for name, value in os.environ.items() if name in _PASSED_ON}
 
 
 def _machines() -> list[tuple[str, str]]:

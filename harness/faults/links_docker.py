@@ -6,7 +6,6 @@ containers reach on internal networks too; they reach services by their publishe
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any
 from pytest_narration.errors import ClusterError
 from pytest_narration.recorder import Recorder
 
+from ..cluster import passed_on
 from ..launch import Spec
 from ..launch.docker import DockerLauncher, DockerService, service_of
 from ..launch.docker_machine import published_port
@@ -42,6 +42,9 @@ class _LinkedService(DockerService):
 
 
 class _LinkedLauncher(DockerLauncher):
+    names_peers = False
+    """A node is told of its proxy, which has to know where the orchestrator listens."""
+
     def __init__(self, recorder: Recorder, environment: Mapping[str, str]) -> None:
         self.links: dict[str, Links] = {}
         self._thread = ProxyThread()
@@ -105,8 +108,8 @@ def docker_linked_cluster(
     :param options: further parameters of :class:`~harness.cluster.Cluster`.
     """
     token = secrets.token_hex(16)
-    level = {k: v for k, v in os.environ.items() if k == "NARRATION_LEVEL"}
-    launcher = _LinkedLauncher(recorder, {**level, "NARRATION_API_TOKEN": token, **(env or {})})
+    environment = {**passed_on(), "NARRATION_API_TOKEN": token, **(env or {})}
+    launcher = _LinkedLauncher(recorder, environment)
     return LinkedCluster(recorder, launcher, token=token, **options)
 
 

@@ -242,6 +242,7 @@ class DockerLauncher:
     """
 
     kind = "docker"
+    names_peers = True
 
     def __init__(
         self,

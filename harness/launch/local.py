@@ -289,6 +289,7 @@ class LocalLauncher:
     """
 
     kind = "process"
+    names_peers = False
 
     def __init__(self, recorder: Recorder, environment: Mapping[str, str]) -> None:
         self._recorder = recorder

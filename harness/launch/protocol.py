@@ -103,6 +103,10 @@ class Launcher(Protocol):
     def kind(self) -> str:
         """``"process"`` or ``"docker"``."""
 
+    @property
+    def names_peers(self) -> bool:
+        """Whether services reach each other by name, so before it is known where one listens."""
+
     def add(self, spec: Spec) -> Service:
         """Return the service, not yet started."""
 

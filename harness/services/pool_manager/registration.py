@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 
 from pytest_narration.emit import current_context, identity, narrate, narration_context, new_id
@@ -18,6 +19,7 @@ from .settings import Settings
 __all__ = ["Registration"]
 
 _ACTOR = "node-agent"
+_JOIN_PAUSE = 0.05
 
 
 class Registration:
@@ -27,13 +29,21 @@ class Registration:
     """
 
     def __init__(
-        self, settings: Settings, hop: Hop, address: str, capacity: Callable[[], dict[str, int]]
+        self,
+        settings: Settings,
+        hop: Hop,
+        address: str,
+        capacity: Callable[[], dict[str, int]],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._hop = hop
         self._address = address
         self._capacity = capacity
         self._url = settings.orchestrator_url.rstrip("/")
+        self._clock = clock
+        self._join_until = clock() + settings.join_patience
+        """Until then the orchestrator may still be starting, as this node is."""
         self._news = asyncio.Event()
         self._causes: list[str] = []
         """Events since the latest heartbeat that may have changed the capacity."""
@@ -93,18 +103,7 @@ class Registration:
                 target=self._url,
             )
         try:
-            await self._hop.call(
-                "POST",
-                f"{self._url}/v2/nodes/register",
-                {
-                    "node_id": self._settings.node_id,
-                    "address": self._address,
-                    "pool_id": self._settings.pool_id,
-                    "instance": identity().instance,
-                    "heartbeat_ms": round(self._settings.heartbeat * 1000),
-                },
-                timeout=self._patience,
-            )
+            await self._ask_to_join()
         except HopError as error:
             if self._is_first_failure():
                 narrate(
@@ -117,6 +116,28 @@ class Registration:
             return False
         self._is_registered = True
         return True
+
+    async def _ask_to_join(self) -> None:
+        while True:
+            try:
+                await self._hop.call(
+                    "POST",
+                    f"{self._url}/v2/nodes/register",
+                    {
+                        "node_id": self._settings.node_id,
+                        "address": self._address,
+                        "pool_id": self._settings.pool_id,
+                        "instance": identity().instance,
+                        "heartbeat_ms": round(self._settings.heartbeat * 1000),
+                    },
+                    timeout=self._patience,
+                )
+            except HopError as error:
+                if error.kind != "ECONNREFUSED" or self._clock() >= self._join_until:
+                    raise
+            else:
+                return
+            await asyncio.sleep(_JOIN_PAUSE)
 
     async def _beat(self) -> None:
         capacity = self._capacity()

@@ -24,6 +24,7 @@ class Settings(NamedTuple):
     port: int = 0
     advertise: str = ""
     heartbeat: float = 1.0
+    join_patience: float = 0.0
     engine: str = "process"
     worker_image: str = "narration/worker:latest"
     worker_networks: tuple[str, ...] = ()
@@ -53,6 +54,12 @@ def read_settings(argv: Sequence[str] | None = None) -> Settings:
     add("--pool-id", default=usual.pool_id, help="the pool it belongs to")
     add("--gpu", default=usual.gpu, help="its GPU's name, part of its workers' ids")
     add("--workers", type=int, default=usual.workers, help="workers to keep alive")
+    add(
+        "--join-patience",
+        type=float,
+        default=usual.join_patience,
+        help="seconds after the start in which an orchestrator that does not listen yet is no news",
+    )
     add(
         "--worker-arg",
         dest="worker_args",

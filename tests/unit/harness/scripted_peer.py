@@ -22,8 +22,8 @@ def chunk(data: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def scripted_peer(script: Script) -> AsyncIterator[str]:
-    """Listen on a port of the kernel's choice and yield the address."""
+async def scripted_peer(script: Script, *, port: int = 0) -> AsyncIterator[str]:
+    """Listen, on a port of the kernel's choice unless one is given, and yield the address."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -34,9 +34,9 @@ async def scripted_peer(script: Script) -> AsyncIterator[str]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()[:2]
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    host, bound = server.sockets[0].getsockname()[:2]
     try:
-        yield f"{host}:{port}"
+        yield f"{host}:{bound}"
     finally:
         server.close()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 
-from harness.services.hop import Hop
+from harness.services.hop import Hop, HopError
 from harness.services.pool_manager.registration import Registration
 from harness.services.pool_manager.settings import Settings
 from harness.services.web import Tokens
@@ -148,6 +149,45 @@ def test_a_worker_that_reports_twice_puts_no_event_of_its_request_into_a_heartbe
     (told,), beats = _beats_of([4, 4, 4], cause, at=1)
     assert cause not in told.get("cause", ())
     assert not [beat for beat in beats if cause.encode() in beat]
+
+
+def test_an_orchestrator_that_starts_at_the_same_time_is_waited_for_without_a_word(
+    said: list[tuple[str, str]],
+) -> None:
+    async def run() -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            host, port = free.getsockname()
+        settings = Settings(orchestrator_url=f"http://{host}:{port}", join_patience=60.0)
+        beaten, refused = asyncio.Event(), asyncio.Event()
+
+        async def script(head: bytes, writer: asyncio.StreamWriter) -> None:
+            if b"heartbeat" in head:
+                beaten.set()
+            writer.write(_OK)
+
+        class Watched(Hop):
+            async def call(self, *args: Any, **options: Any) -> dict[str, Any]:
+                try:
+                    return await super().call(*args, **options)
+                except HopError:
+                    refused.set()
+                    raise
+
+        hop = Watched(Tokens("t"))
+        registration = Registration(settings, hop, "127.0.0.1:1", lambda: {"slots": 0})
+        registration.start()
+        try:
+            async with asyncio.timeout(10):
+                await refused.wait()
+                async with scripted_peer(script, port=port):
+                    await beaten.wait()
+                    await registration.stop()
+        finally:
+            await hop.close()
+
+    asyncio.run(run())
+    assert said == [("info", "node_register"), ("info", "node_deregister")]
 
 
 def test_it_says_goodbye() -> None:
