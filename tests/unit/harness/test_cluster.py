@@ -38,6 +38,14 @@ def _types(stream: object) -> list[str]:
     return [frame.type for frame in stream.frames]  # type: ignore[attr-defined]
 
 
+def test_an_event_that_breaks_its_contract_raises_where_it_is_narrated(cluster: Cluster) -> None:
+    code = "from pytest_narration.emit import narrate; narrate('job_admit', 'Admitted')"
+    broken = cluster.orchestrator.exec([sys.executable, "-c", code], timeout=60)
+    assert broken.returncode == 1
+    assert "ContractBroken" in broken.stderr
+    assert "correlation_id is missing" in broken.stderr
+
+
 def test_one_correlation_id_reaches_every_service(cluster: Cluster) -> None:
     job = cluster.submit(correlation_id="story-1")
     cluster.open_stream(job).wait_done(60)
