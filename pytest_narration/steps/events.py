@@ -143,8 +143,7 @@ def _every(described: Selection, datatable: Table, narration_scene: Scene) -> No
         if not condition.accepts(event.field(name))
     ]
     if not events:
-        # The wait fails at once, with the nearest miss.
-        observed.wait(described, 0.0)
+        observed.never_came(described)
     if wrong:
         more = f"\n… and {len(wrong) - 10} more" if len(wrong) > 10 else ""
         raise StepFailed("\n".join(wrong[:10]) + more)

@@ -188,7 +188,7 @@ class Observed:
         missing = [each for each, found in zip(described, records, strict=True) if not found]
         came = sorted((r for found in records for r in found), key=lambda record: record.index)
         if missing:
-            self._never_came(missing[0], came, began)
+            self.never_came(missing[0], came)
         reason = "all of them came, and not as expected"
         pairs = pairwise(zip(described, records, strict=True))
         for (one, first), (other, second) in pairs:
@@ -198,13 +198,18 @@ class Observed:
         where = self.where(described[-1])
         raise StepFailed(self.told(wanted, reason, where, came, began))
 
-    def _never_came(self, missing: Selection, came: list[Record], began: float) -> None:
-        """Fail with the nearest miss, or with the end of the services that could bring it."""
+    def never_came(self, missing: Selection, came: Sequence[Record] = ()) -> None:
+        """Fail with the nearest miss, or with the end of the services that could bring it.
+
+        :param came: what came of the expectation.
+        :raises WaitTimeout: always, but for what comes at the last moment.
+        """
         __tracebackhide__ = True
         try:
             self.wait(missing, 0.0)
         except WaitTimeout:
-            text = self.told(str(missing), "", self.where(missing), came, began)
+            where = self.where(missing)
+            text = self.told(str(missing), "", where, came, self._began)
             raise WaitTimeout(text) from None
 
     def shown(
@@ -222,7 +227,7 @@ class Observed:
         wanted: str,
         found: str,
         where: dict[str, Any],
-        records: list[Record],
+        records: Sequence[Record],
         began: float,
     ) -> str:
         """Return the text of an expectation that was not met, with the nearest miss."""
