@@ -159,6 +159,27 @@ def test_many_events_can_be_added_at_once(recorder: Recorder) -> None:
     assert recorder.wait_for(source="client", timeout=0).record.index == 3
 
 
+def test_events_added_together_are_found_as_those_added_one_by_one() -> None:
+    events = [
+        Event(action=f"a{n % 3}", service="s" if n % 2 else None, correlation_id=f"c{n % 5}", seq=n)
+        for n in range(20)
+    ]
+    together, single = Recorder(clock=lambda: 7.0), Recorder(clock=lambda: 7.0)
+    for recorder in (together, single):
+        recorder.add_frame("started", source="x")
+    together.add_events(events[:12], source="x")
+    together.add_events(events[12:], source="x")
+    for event in events:
+        single.add_event(event, source="x")
+
+    assert together.records() == single.records()
+    assert together.mark() == single.mark()
+    for column in ("action", "service", "correlation_id"):
+        assert together.values(column) == single.values(column)
+        for value in single.values(column):
+            assert together.records(**{column: value}) == single.records(**{column: value})
+
+
 def test_columns_can_be_listed_and_counted(recorder: Recorder) -> None:
     assert recorder.values("service") == ["worker", "orch"]
     assert recorder.count("service", "worker") == 2

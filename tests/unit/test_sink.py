@@ -367,7 +367,7 @@ def test_the_listener_may_write_and_may_fail(pipe: tuple[int, int]) -> None:
 
 
 def test_the_listener_runs_without_the_sinks_lock(pipe: tuple[int, int]) -> None:
-    """A narrator's lock is taken before the sink's: holding both the other way round hangs."""
+    """It may wait for a thread that narrates."""
     read, write = pipe
     others: list[bool] = []
 

@@ -56,6 +56,19 @@ def test_an_event_survives_the_wire(event: Event) -> None:
     assert decode(line[:-1]) == event
 
 
+@settings(max_examples=50, deadline=None)
+@given(several=st.lists(events, max_size=6))
+def test_a_line_is_read_alike_whatever_was_read_before(several: list[Event]) -> None:
+    """With extras and without, in any order: none is lost, none is left over."""
+    for event in several:
+        assert decode(encode(event)) == event
+    for _ in range(6):
+        assert decode(b'{"action":"a","port":1}') == Event(action="a", extra={"port": 1})
+    assert decode(b'{"action":"a"}') == Event(action="a")
+    given = b'{"action":"a","$extra":{"port":1}}'
+    assert decode(given) == Event(action="a", extra={"$extra": {"port": 1}})
+
+
 @settings(max_examples=200, deadline=None)
 @given(event=events)
 def test_other_json_writers_and_readers_agree(event: Event) -> None:

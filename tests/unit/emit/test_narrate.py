@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextvars import copy_context
+from itertools import product
 from typing import Any
 
 import pytest
@@ -307,34 +308,61 @@ def test_a_value_of_none_is_shown_in_the_sentence_and_left_out_of_the_fields(
     assert "device" not in lines.fields()
 
 
+REDACTOR = Redactor()
+TEXTS = [
+    "Bearer abcdef0123456789",
+    'quoted "x" and \\ back',
+    "line\nbreak",
+    "https://bob:hunter2@example.com/",
+    "sk-" + "a1B2" * 10,
+]
+
+
 @settings(deadline=None, max_examples=200)
 @given(
     values=st.dictionaries(
         st.sampled_from(["a", "b", "note", "password", "token"]),
-        st.text(max_size=20)
-        | st.sampled_from(
-            [
-                "Bearer abcdef0123456789",
-                'quoted "x" and \\ back',
-                "line\nbreak",
-                "https://bob:hunter2@example.com/",
-                "sk-" + "a1B2" * 10,
-            ]
-        ),
+        st.text(max_size=20) | st.sampled_from(TEXTS),
         max_size=5,
     )
 )
 def test_a_field_is_written_as_the_redactor_cleans_it(values: dict[str, str]) -> None:
     """However many fields an event has, and whichever way it takes through the narrator."""
     lines = Lines()
-    redactor = Redactor()
+    narrator = Narrator(Identity("s", "0", "i"), lines, redactor=REDACTOR)
 
-    Narrator(Identity("s", "0", "i"), lines).emit("a", "T", "x", "info", None, True, values)
+    narrator.emit("a", "T", "x", "info", None, True, values)
 
     fields = lines.fields()
     assert {name: fields.get(name) for name in values} == {
-        name: redactor.clean_value(name, value) for name, value in values.items()
+        name: REDACTOR.clean_value(name, value) for name, value in values.items()
     }
+
+
+def test_what_an_event_says_does_not_depend_on_those_before_it() -> None:
+    """Events of one call site, with and without secrets, beside those of a fresh process."""
+    one, fresh = Lines(), Lines()
+    narrator = Narrator(Identity("s", "0", "i"), one, redactor=REDACTOR)
+    for a, b in product([*TEXTS, "clean"], repeat=2):
+        for each in (narrator, Narrator(Identity("s", "0", "i"), fresh, redactor=REDACTOR)):
+            each.emit("a", "x{a} and {b}", "x", "info", None, True, {"a": a, "b": b, "n": 1})
+
+    provenance = {"event_id", "timestamp", "seq"}
+    told = [
+        [{k: v for k, v in lines.fields(n).items() if k not in provenance} for n in range(36)]
+        for lines in (one, fresh)
+    ]
+    assert told[0] == told[1]
+
+
+def test_a_stream_is_found_by_the_job_id_that_was_given(say: Any) -> None:
+    """Even one that is taken for a secret, at a call site that told secrets before."""
+    stream = Stream("sk-" + "a1B2" * 10)
+    for _ in range(3):
+        with narration_context(channel=stream):
+            say("act", "Act", job_id=stream.job_id)
+
+    assert len(stream.lines) == 3
 
 
 class Hostile:
