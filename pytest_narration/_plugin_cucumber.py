@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Iterable
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from ._plugin_scenarios import Follower, reason
 from ._plugin_steps import scenarios_of
 from .coverage.report import Request, check_destination
 from .cucumber import Attempt, Hook, Run, Unread, parse, render
-from .errors import ConfigurationError, MissingExtra, NarrationError
+from .errors import ConfigurationError, NarrationError
 
 __all__ = ["start"]
 
@@ -32,10 +31,8 @@ _OPTION = "--narration-cucumber"
 def start(config: pytest.Config) -> None:
     """Register what follows scenarios, what writes reports, or both.
 
-    :raises pytest.UsageError: a type or a destination is wrong, or pytest-bdd is not there.
+    :raises pytest.UsageError: a type or a destination is wrong, or pytest-bdd is not loaded.
     """
-    if find_spec("pytest_bdd") is None:
-        raise pytest.UsageError(f"{_OPTION}: {MissingExtra('pytest-bdd', 'bdd')}")
     if not config.pluginmanager.has_plugin("pytest-bdd") and not _has_hooks(config):
         raise pytest.UsageError(
             f"{_OPTION} needs the plugin pytest-bdd, which is installed and not loaded: run pytest "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,15 @@ from .coverage.catalog import Catalog
 from .coverage.data import CoverageData
 from .coverage.gate import Gate, effective_gates
 from .coverage.report import Request, check_destination, parse_request
-from .errors import CatalogError, ConfigurationError
+from .errors import CatalogError, ConfigurationError, MissingExtra
 
-__all__ = ["CoverageSettings", "coverage_settings", "project_catalogs", "without_coverage"]
+__all__ = [
+    "CoverageSettings",
+    "coverage_settings",
+    "needs_pytest_bdd",
+    "project_catalogs",
+    "without_coverage",
+]
 
 DEFAULT_CATALOG = "narration.toml"
 DEFAULT_DATA = ".narration-coverage"
@@ -57,6 +64,15 @@ def without_coverage(config: pytest.Config) -> None:
             raise pytest.UsageError(
                 f"--narration-{option} needs --narration-coverage: without it nothing is measured"
             )
+
+
+def needs_pytest_bdd(option: str) -> None:
+    """Refuse an option whose modules cannot be loaded without pytest-bdd and its parser.
+
+    :raises pytest.UsageError: it is not installed.
+    """
+    if find_spec("pytest_bdd") is None:
+        raise pytest.UsageError(f"{option}: {MissingExtra('pytest-bdd', 'bdd')}")
 
 
 def coverage_settings(config: pytest.Config) -> CoverageSettings:

@@ -126,10 +126,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
         load(config)
     if config.getoption("narration_cucumber") or config.getini("narration_cucumber"):
+        from ._plugin_options import needs_pytest_bdd
+
+        needs_pytest_bdd("--narration-cucumber")
         from ._plugin_cucumber import start as report_scenarios
 
         report_scenarios(config)
-    if config.getoption("numprocesses", None):
+    if config.getoption("tx", None) and not hasattr(config, "workerinput"):
         # The events are in the workers; their counts arrive here with the reports.
         from ._plugin_receiver import receive
         from ._plugin_stories import keep_uncompared

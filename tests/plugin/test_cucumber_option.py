@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -381,6 +382,29 @@ def test_a_wrong_value_is_refused_before_the_run(
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {WRONG[value]}"])
+
+
+def test_where_pytest_bdd_is_not_installed_the_extra_is_named(
+    project: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither it nor the parser that came with it can be imported."""
+    (project.mkdir("hidden") / "sitecustomize.py").write_text(
+        "import importlib.util, sys\n"
+        "find = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *a: None if name == 'pytest_bdd' else "
+        "find(name, *a)\n"
+        "sys.modules |= {'pytest_bdd': None, 'gherkin': None}\n",
+        "utf-8",
+    )
+    paths = [str(project.path / "hidden"), str(Path(__file__).parents[2])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+
+    result = run("--narration-cucumber=json")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ['ERROR: --narration-cucumber: pytest-bdd is needed *"pytest-narration[[]bdd]"']
+    )
 
 
 def test_without_pytest_bdd_it_says_what_is_missing(project: pytest.Pytester, run: Run) -> None:
