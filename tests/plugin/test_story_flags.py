@@ -101,7 +101,11 @@ def test_what_a_failed_test_did_not_compare_is_not_unused(
     assert stories(pytester.path) == STORIES
 
 
-@pytest.mark.parametrize("flags", [("-x",), ("-n1", "-x"), ("-n2", "-x")], ids=" ".join)
+@pytest.mark.parametrize(
+    "flags",
+    [("-x",), ("-n1", "-x"), ("-n2", "-x"), ("--tx=2*popen", "--dist=load", "-x")],
+    ids=" ".join,
+)
 def test_a_failure_beside_the_stories_leaves_those_that_no_test_came_to(
     run: Run, pytester: pytest.Pytester, flags: tuple[str, ...]
 ) -> None:
