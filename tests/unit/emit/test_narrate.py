@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextvars import copy_context
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from pytest_narration.emit import narration_context
 from pytest_narration.emit.identity import Clock, Identity
 from pytest_narration.emit.narrator import Narrator
 from pytest_narration.emit.redaction import Redactor
-from pytest_narration.emit.sink import Sink
+from pytest_narration.emit.sink import FdSink, Sink
 from pytest_narration.event import MAX_LINE_BYTES, Event
 from pytest_narration.wire import decode
 
@@ -137,6 +138,42 @@ def test_seq_counts_every_line_of_all_threads_in_the_order_they_are_written(
         thread.join(10)
 
     assert [json.loads(line)["seq"] for line in lines.lines] == list(range(1, 801))
+
+
+def test_seq_is_the_order_of_lines_in_a_file_that_threads_and_narrators_share(
+    tmp_path: Path,
+) -> None:
+    with (tmp_path / "lines").open("wb") as file:
+        sink = FdSink(file.fileno())
+        narrators = [
+            Narrator(Identity("worker", "0.1.0", name), sink, redactor=REDACTOR)
+            for name in ("one", "other")
+        ]
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            threads = [
+                threading.Thread(
+                    target=lambda: [
+                        each.emit("work", "Working", None, "info", None, True, {})
+                        for _ in range(200)
+                        for each in narrators
+                    ]
+                )
+                for _ in range(4)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(30)
+        finally:
+            sys.setswitchinterval(interval)
+        assert sink.flush(10)
+        sink.close()
+
+    events = [json.loads(line) for line in (tmp_path / "lines").read_bytes().splitlines()]
+    for name in ("one", "other"):
+        assert [e["seq"] for e in events if e["instance"] == name] == list(range(1, 801))
 
 
 def test_bound_values_are_on_every_event_and_explicit_fields_win(say: Any, lines: Lines) -> None:
