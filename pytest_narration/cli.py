@@ -41,14 +41,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 1 when a check fails, 2 when the input is wrong."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    wanted = next((word for word in given if not word.startswith("-")), "")
     try:
-        parser, command = _parser(wanted)
+        parser, command = _parser(given)
         parsed = parser.parse_args(given)
         assert command is not None, "argparse lets no unknown command pass"
         return command.run(parsed)
     except NarrationError as error:
-        sys.stderr.write(f"narration {wanted}: {error}\n")
+        sys.stderr.write(f"narration {_wanted(given)}: {error}\n")
         return 2
     except BrokenPipeError:
         # The reader of our output went away, as `head` does.
@@ -56,7 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser(wanted: str) -> tuple[ArgumentParser, Command | None]:
+def _wanted(given: Sequence[str]) -> str:
+    return next((word for word in given if not word.startswith("-")), "")
+
+
+def _parser(given: Sequence[str]) -> tuple[ArgumentParser, Command | None]:
     parser = ArgumentParser(
         prog="narration",
         description="Narration of services: coverage, catalogs and reports outside of a test run.",
@@ -69,7 +72,7 @@ def _parser(wanted: str) -> tuple[ArgumentParser, Command | None]:
         subparser = commands.add_parser(
             name, help=about, description=f"{about[0].upper()}{about[1:]}."
         )
-        if name == wanted:
+        if name == _wanted(given):
             command = cast(Command, import_module(module, __package__))
             command.configure(subparser)
     return parser, command
