@@ -156,7 +156,8 @@ def _read(stream: SseSource, limit: float) -> None:
     ending = stream.wait_done(limit)
     _accepted(stream)
     if not stream.frames:
-        raise StepFailed(f"the stream of {stream.url} ended without a frame: {ending.detail}")
+        why = ending.detail.removeprefix(f"{stream.url}: ")
+        raise StepFailed(f"the stream of {stream.url} ended without a frame: {why}")
 
 
 def _accepted(stream: SseSource) -> None:
