@@ -32,6 +32,7 @@ class Rejected(msgspec.Struct, frozen=True):
 _encoder = msgspec.json.Encoder()
 _decode_any = msgspec.json.Decoder().decode
 _decode_columns = msgspec.json.Decoder(Event).decode
+_DOLLAR: Final = ord("$")
 _BAD_INPUT: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
@@ -67,7 +68,8 @@ def decode(line: bytes, *, source: str = "", offset: int = 0) -> Event | Rejecte
     if _habit.extras < _SURE:
         try:
             event = _decode_columns(line)
-            if event.action and not event.extra:
+            # A field of the line may be called as the extras are in an Event.
+            if event.action and not event.extra and _DOLLAR not in line:
                 return event
         except _BAD_INPUT:  # told apart below
             pass
