@@ -121,7 +121,7 @@ def test_a_time_out_tells_the_whole_story(recorder: Recorder) -> None:
 def test_the_first_lines_say_what_was_awaited_and_why_it_ended(
     pattern: object, first_lines: list[str]
 ) -> None:
-    recorder = Recorder(explain=waited)
+    recorder = Recorder(explain=waited, clock=lambda: 0.0)
     say(recorder, "s", "x", "a", "Sentence")
     recorder.attach("dead", lambda: 3)
     recorder.add_ending(Ending("dead", "complete"))
