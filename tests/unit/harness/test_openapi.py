@@ -121,7 +121,7 @@ def test_every_answer_is_documented_and_none_is_a_failure(
         operation.as_strategy(generation_mode=GenerationMode.NEGATIVE),
     ) if _can_be_wrong(operation) else operation.as_strategy()  # fmt: skip
 
-    @given(case=cases, is_known=st.booleans(), is_let_in=st.integers(0, 9))
+    @given(case=cases, is_known=st.booleans(), number=st.integers(0, 9))
     @settings(
         max_examples=_EXAMPLES,
         deadline=None,
@@ -130,14 +130,16 @@ def test_every_answer_is_documented_and_none_is_a_failure(
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    def ask(case: Any, is_known: bool, is_let_in: int) -> None:
+    def ask(case: Any, is_known: bool, number: int) -> None:
+        is_let_in = number != 5  # one in ten; 0 and 9 are drawn far more often
         for name, values in known.items():
             if is_known and case.path_parameters and name in case.path_parameters:
                 case.path_parameters[name] = values[0]
         case.body = _short(case.body)
         # Its own headers first: what is generated must not let the request in.
         case.headers = {k: v for k, v in (case.headers or {}).items() if k != "Authorization"}
-        response = case.call(base_url=url, headers=authorization if is_let_in else {}, timeout=60)
+        headers = authorization if is_let_in else {}
+        response = case.call(base_url=url, headers=headers, timeout=60)
         case.validate_response(
             response,
             checks=_CHECKS,

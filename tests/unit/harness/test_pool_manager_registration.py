@@ -14,9 +14,11 @@ from harness.services.hop import Hop, HopError
 from harness.services.pool_manager.registration import Registration
 from harness.services.pool_manager.settings import Settings
 from harness.services.web import Tokens
-from pytest_narration.emit import new_id, subscribe
+from pytest_narration.emit import subscribe
 
 from .scripted_peer import scripted_peer
+
+EVENT_ID = "01890a5d-ac96-774b-bcce-b302099a8058"
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 _UNKNOWN = b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -136,7 +138,7 @@ def _beats_of(slots: list[int], cause: str, *, at: int) -> tuple[list[dict[str, 
 
 
 def test_a_change_of_the_capacity_is_said_once_with_its_cause() -> None:
-    cause = new_id()
+    cause = EVENT_ID
     (told,), beats = _beats_of([0, 4, 4, 4], cause, at=1)
     assert told["human"] == "Reporting 4 slots of node node-0"
     assert cause in told["cause"]
@@ -145,7 +147,7 @@ def test_a_change_of_the_capacity_is_said_once_with_its_cause() -> None:
 
 def test_a_worker_that_reports_twice_puts_no_event_of_its_request_into_a_heartbeat() -> None:
     """The orchestrator would name it as a cause: an event under another correlation id."""
-    cause = new_id()
+    cause = EVENT_ID
     (told,), beats = _beats_of([4, 4, 4], cause, at=1)
     assert cause not in told.get("cause", ())
     assert not [beat for beat in beats if cause.encode() in beat]
