@@ -149,8 +149,23 @@ def _kill_worker(scene: Scene) -> None:
     )
 )
 def _many(scene: Scene, clients: int, tokens: int) -> None:
+    _submit_and_read(scene, clients, max_tokens=tokens)
+
+
+@when(
+    parsers.parse(
+        "{clients:d} clients submit jobs of {tokens:d} tokens, at most {pace:d} a second, "
+        "at the same time and read their streams"
+    )
+)
+def _many_at_pace(scene: Scene, clients: int, tokens: int, pace: int) -> None:
+    """So slow that they run at the same time for certain."""
+    _submit_and_read(scene, clients, max_tokens=tokens, max_tok_per_s=pace)
+
+
+def _submit_and_read(scene: Scene, clients: int, **options: int) -> None:
     def run(number: int) -> Job:
-        return scene.submit(prompt=f"Client {number}", max_tokens=tokens)
+        return scene.submit(prompt=f"Client {number}", **options)
 
     with ThreadPoolExecutor(min(clients, 32)) as pool:
         jobs = list(pool.map(run, range(clients)))

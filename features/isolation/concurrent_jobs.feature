@@ -6,7 +6,7 @@ Feature: Concurrent jobs never see each other's lines
     Given a running cluster
 
   Scenario: Two jobs at once
-    When 2 clients submit jobs of 40 tokens at the same time and read their streams
+    When 2 clients submit jobs of 40 tokens, at most 40 a second, at the same time and read their streams
     Then each stream carries only its own job's events
     And the narration holds every rule
 
