@@ -51,7 +51,8 @@ def _within(scene: Scene, point_id: str, seconds: float, crashes: list[Crash]) -
     # When it was said, not when it was read here: a busy machine takes its time to bring a line.
     noticed = datetime.datetime.fromisoformat(str(told[0].timestamp)).timestamp()
     crash = crashes[-1]
-    assert crash.earliest - _MILLISECOND <= noticed <= crash.latest + seconds
+    late = noticed - crash.latest
+    assert crash.earliest - _MILLISECOND <= noticed <= crash.latest + seconds, f"{late:.3f} s late"
 
 
 @when("the worker freezes after the job's first token and goes on")
