@@ -71,7 +71,8 @@ class SlowReader:
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
         if last_event_id:
             self._headers["Last-Event-ID"] = last_event_id
-        self._pause = _PIECE / pace
+        self.pace = pace
+        """May be changed while it reads."""
         self._leaving = threading.Event()
         self._ended = threading.Event()
         self._decoder = Decoder()
@@ -128,7 +129,7 @@ class SlowReader:
             if answer.status != http.HTTPStatus.OK:
                 self.refusal = json.loads(answer.read())["error"]
                 return
-            while (piece := answer.read1(_PIECE)) and not self._leaving.wait(self._pause):
+            while (piece := answer.read1(_PIECE)) and not self._leaving.wait(len(piece) / self.pace):
                 self._take(piece)
         except (OSError, ValueError, LookupError, http.client.HTTPException) as error:
             self.broke = f"{type(error).__name__}: {error}"
