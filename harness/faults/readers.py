@@ -129,7 +129,9 @@ class SlowReader:
             if answer.status != http.HTTPStatus.OK:
                 self.refusal = json.loads(answer.read())["error"]
                 return
-            while (piece := answer.read1(_PIECE)) and not self._leaving.wait(len(piece) / self.pace):
+            while (piece := answer.read1(_PIECE)) and not self._leaving.wait(
+                len(piece) / self.pace
+            ):
                 self._take(piece)
         except (OSError, ValueError, LookupError, http.client.HTTPException) as error:
             self.broke = f"{type(error).__name__}: {error}"
