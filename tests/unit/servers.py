@@ -6,10 +6,11 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import HTTPServer
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-__all__ = ["asgi_server", "wsgi_server"]
+__all__ = ["asgi_server", "serving", "wsgi_server"]
 
 
 @contextmanager
@@ -40,19 +41,31 @@ def asgi_server(app: Any, **options: Any) -> Iterator[str]:
 
 @contextmanager
 def wsgi_server(app: Any) -> Iterator[str]:
-    """Serve with the standard library's server, a thread for each request."""
+    """Serve with the standard library's server, a thread for each request.
+
+    The environment has ``narration.headers``: the request's headers as they came, pairs.
+    """
 
     class Handler(WSGIRequestHandler):
+        def get_environ(self) -> dict[str, Any]:
+            return {**super().get_environ(), "narration.headers": self.headers.items()}
+
         def log_message(self, format: str, *args: Any) -> None: ...
 
     class Threaded(socketserver.ThreadingMixIn, WSGIServer):
         daemon_threads = True
 
-    with make_server("127.0.0.1", 0, app, Threaded, Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join(5)
+    with make_server("127.0.0.1", 0, app, Threaded, Handler) as server, serving(server) as url:
+        yield url
+
+
+@contextmanager
+def serving(server: HTTPServer) -> Iterator[str]:
+    """Let a server of the standard library answer, in a thread of its own."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join(5)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import socketserver
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import httpx
 import pytest
@@ -24,6 +20,7 @@ from pytest_narration.emit.clients_httpx import (
 from pytest_narration.emit.clients_requests import NarrationAdapter, instrument_requests
 from pytest_narration.emit.headers import extract
 from pytest_narration.errors import MissingExtra
+from tests.unit.servers import wsgi_server
 
 EVENT = "01890a5d-ac96-774b-bcce-b302099a8057"
 HOP = "01890a5d-ac96-774b-bcce-b302099a8058"
@@ -42,26 +39,6 @@ class Server:
         else:
             start_response("200 OK", [("X-Narration-Cause", EVENT)])
         return [b""]
-
-    @contextmanager
-    def running(self) -> Iterator[str]:
-        class Handler(WSGIRequestHandler):
-            def get_environ(self) -> dict[str, Any]:
-                return {**super().get_environ(), "narration.headers": self.headers.items()}
-
-            def log_message(self, format: str, *args: Any) -> None: ...
-
-        class Threaded(socketserver.ThreadingMixIn, WSGIServer):
-            daemon_threads = True
-
-        with make_server("127.0.0.1", 0, self, Threaded, Handler) as server:
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-            thread.start()
-            try:
-                yield f"http://127.0.0.1:{server.server_port}"
-            finally:
-                server.shutdown()
-                thread.join(5)
 
 
 Given = dict[str, str] | None
@@ -129,7 +106,7 @@ def test_a_call_carries_the_context_and_its_answer_becomes_a_cause(
     call: Callable[..., None],
 ) -> None:
     server = Server()
-    with server.running() as url, narration_context(correlation_id="c-1", job_id="j") as context:
+    with wsgi_server(server) as url, narration_context(correlation_id="c-1", job_id="j") as context:
         event = narrate("call", "Calling", actor="test")
         call(url)
         assert context.trail.pending == [EVENT]
@@ -144,7 +121,7 @@ def test_a_call_carries_the_context_and_its_answer_becomes_a_cause(
 def test_a_redirect_is_a_hop_of_its_own(call: Callable[..., None]) -> None:
     """It has one traceparent, with another parent id, and knows what the first hop answered."""
     server = Server()
-    with server.running() as url, extract({}).context() as context:
+    with wsgi_server(server) as url, extract({}).context() as context:
         event = narrate("call", "Calling", actor="test")
         call(f"{url}/hop")
         assert context.trail.pending == [HOP, EVENT]
@@ -162,7 +139,7 @@ def test_a_correlation_id_that_the_caller_gives_a_call_is_kept(
     """What is said of one call wins over the context; the trace is of this call in any case."""
     server = Server()
     given = {"x-correlation-ID": "mine", "Traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
-    with server.running() as url, extract({"X-Correlation-Id": "c-1"}).context() as context:
+    with wsgi_server(server) as url, extract({"X-Correlation-Id": "c-1"}).context() as context:
         call(f"{url}{path}", given)
     for headers in server.requests:
         names = [name.lower() for name, _ in headers]
@@ -178,7 +155,7 @@ def test_hosts_that_are_not_ours_are_told_nothing() -> None:
 
     server = Server()
     ours = {"all://localhost": NarrationTransport()}
-    with server.running() as url, narration_context(correlation_id="c-1"):
+    with wsgi_server(server) as url, narration_context(correlation_id="c-1"):
         known = url.replace("127.0.0.1", "localhost")
         with httpx.Client(mounts=ours) as client, requests.Session() as session:
             session.mount(known, NarrationAdapter(requests.adapters.HTTPAdapter()))
@@ -194,7 +171,7 @@ def test_a_request_that_is_sent_again_carries_the_context_it_is_sent_in() -> Non
     import requests
 
     server = Server()
-    with server.running() as url:
+    with wsgi_server(server) as url:
         prepared = requests.Request("GET", url).prepare()
         with (
             httpx.Client(transport=NarrationTransport()) as wrapped,
@@ -217,7 +194,7 @@ def test_a_request_that_is_sent_again_carries_the_context_it_is_sent_in() -> Non
 def test_an_id_that_may_not_travel_is_not_kept(call: Callable[..., None]) -> None:
     """A proxy passes its caller's headers on; what was refused there goes no further."""
     server = Server()
-    with server.running() as url, extract({"X-Correlation-Id": "c-1"}).context():
+    with wsgi_server(server) as url, extract({"X-Correlation-Id": "c-1"}).context():
         call(url, {"X-Correlation-Id": "<script>"})
     assert [v for n, v in server.requests[0] if n.lower() == "x-correlation-id"] == ["c-1"]
 
@@ -225,7 +202,7 @@ def test_an_id_that_may_not_travel_is_not_kept(call: Callable[..., None]) -> Non
 @pytest.mark.parametrize("call", CLIENTS)
 def test_without_a_context_a_call_carries_nothing_of_ours(call: Callable[..., None]) -> None:
     server = Server()
-    with server.running() as url:
+    with wsgi_server(server) as url:
         call(url)
     names = {name.lower() for name, _ in server.requests[0]}
     assert not names & {"x-correlation-id", "traceparent", "tracestate", "x-parent-job-id"}
@@ -256,7 +233,7 @@ def test_concurrent_calls_keep_their_own_contexts() -> None:
         async with aiohttp.ClientSession(trace_configs=[aiohttp_trace_config()]) as session:
             await asyncio.gather(*(call(session, url, f"c-{n}") for n in range(20)))
 
-    with server.running() as url:
+    with wsgi_server(server) as url:
         asyncio.run(calls(url))
     assert len(server.requests) == 20
     for headers in server.requests:

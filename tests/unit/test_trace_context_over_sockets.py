@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +17,7 @@ from pytest_narration.emit.clients_aiohttp import aiohttp_trace_config
 from pytest_narration.emit.clients_httpx import AsyncNarrationTransport, instrument_httpx
 from pytest_narration.emit.clients_requests import instrument_requests
 from pytest_narration.emit.wsgi import NarrationMiddleware as WsgiMiddleware
-from tests.unit.servers import asgi_server, wsgi_server
+from tests.unit.servers import asgi_server, serving, wsgi_server
 from tests.unit.trace_context_suite import SUITE, judge, outgoing, suite_ids
 
 Service = Callable[[bool], AbstractContextManager[str]]
@@ -47,13 +46,8 @@ class Callbacks:
 
         with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
             server.daemon_threads = True
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-            thread.start()
-            try:
-                yield f"http://127.0.0.1:{server.server_port}"
-            finally:
-                server.shutdown()
-                thread.join(5)
+            with serving(server) as url:
+                yield url
 
 
 def asgi_app(call: Callable[[str], Any]) -> Any:
