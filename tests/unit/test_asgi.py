@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -16,20 +16,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Mount, Route
 
-from pytest_narration.emit import current_context, narrate, narration_context, subscribe
+from pytest_narration.emit import current_context, narrate, narration_context
 from pytest_narration.emit.asgi import NarrationMiddleware
 from pytest_narration.emit.clients_httpx import AsyncNarrationTransport
 from tests.unit.servers import asgi_server
 
 EVENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-@pytest.fixture
-def narrated() -> Iterator[list[dict[str, Any]]]:
-    events: list[dict[str, Any]] = []
-    unsubscribe = subscribe(lambda line, _: events.append(json.loads(line)))
-    yield events
-    unsubscribe()
 
 
 async def ok(request: Request) -> JSONResponse:

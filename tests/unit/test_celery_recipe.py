@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,20 +10,12 @@ from typing import Any
 import pytest
 
 from pytest_narration import emit
-from pytest_narration.emit import narrate, subscribe
+from pytest_narration.emit import narrate
 
 celery = pytest.importorskip("celery")
 testing = pytest.importorskip("celery.contrib.testing.worker")
 
 PAGE = Path(__file__).parents[2] / "docs" / "headers.md"
-
-
-@pytest.fixture
-def narrated() -> Iterator[list[dict[str, Any]]]:
-    events: list[dict[str, Any]] = []
-    unsubscribe = subscribe(lambda line, _: events.append(json.loads(line)))
-    yield events
-    unsubscribe()
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import queue
 import re
 import uuid
-from collections.abc import Iterator
 from contextvars import copy_context
 from typing import Any
 
@@ -16,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from pytest_narration.emit import current_context, narrate, narration_context, subscribe
+from pytest_narration.emit import current_context, narrate, narration_context
 from pytest_narration.emit.headers import (
     MAX_ID_CHARS,
     extract,
@@ -34,15 +32,6 @@ OTHER_SPAN = "fedcba9876543210"
 PARENT = f"00-{TRACE}-{SPAN}-01"
 EVENT = "01890a5d-ac96-774b-bcce-b302099a8057"
 ID = "0a1b2c3d-1111-4222-8333-123456789012"
-
-
-@pytest.fixture
-def narrated() -> Iterator[list[dict[str, Any]]]:
-    """Every event that is narrated during the test."""
-    events: list[dict[str, Any]] = []
-    unsubscribe = subscribe(lambda line, _: events.append(json.loads(line)))
-    yield events
-    unsubscribe()
 
 
 def state(headers: Any) -> dict[str, str]:

@@ -14,7 +14,7 @@ from wsgiref.validate import validator
 import httpx
 import pytest
 
-from pytest_narration.emit import current_context, narrate, narration_context, subscribe
+from pytest_narration.emit import current_context, narrate, narration_context
 from pytest_narration.emit.wsgi import NarrationMiddleware
 from tests.unit.servers import wsgi_server
 
@@ -25,14 +25,6 @@ HEADERS = {
     "traceparent": f"00-{TRACE}-{'1' * 16}-01",
     "tracestate": "narration=01890a5d-ac96-774b-bcce-b302099a8057,foo=1",
 }
-
-
-@pytest.fixture
-def narrated() -> Iterator[list[dict[str, Any]]]:
-    events: list[dict[str, Any]] = []
-    unsubscribe = subscribe(lambda line, _: events.append(json.loads(line)))
-    yield events
-    unsubscribe()
 
 
 class Answer:
