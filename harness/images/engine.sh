@@ -41,15 +41,9 @@ install_packages() {
   command -v dockerd >/dev/null && command -v iptables >/dev/null && return 0
   command -v apt-get >/dev/null || { say "no dockerd, and no apt-get to install it"; return 1; }
   say "installing docker.io: once, about 10 s ..."
-  local policy=/usr/sbin/policy-rc.d status=0 is_ours=
-  if [ ! -e "$policy" ]; then
-    # Debian starts what it installs; this engine is started below, with its own settings.
-    printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" && is_ours=1
-  fi
-  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-      --no-install-recommends docker.io iptables iproute2 cgroupfs-mount; } \
+  local status=0
+  "$(dirname "$0")/install.sh" docker.io iptables iproute2 cgroupfs-mount \
     >"$STATE/apt.log" 2>&1 || status=1
-  [ -z "$is_ours" ] || rm -f "$policy"
   [ $status = 0 ] || { say "apt-get failed:"; tail -5 "$STATE/apt.log" >&2; }
   return $status
 }
