@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .model import Config, Transformer
+from .options import TINY
 from .tokens import BOS, EOS, VOCAB
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMAT",
     "KEY",
-    "TINY",
     "CheckpointError",
     "ensure_tiny",
     "load",
@@ -45,8 +45,6 @@ FORMAT = "narration-decoder/1"
 KEY = "narration"
 """The one key of the metadata: safetensors writes several in random order, and the tiny file
 shall have the same bytes everywhere."""
-TINY = Path(__file__).resolve().parents[2] / ".models" / "tiny.safetensors"
-"""Where the tiny checkpoint is kept: generated, never committed."""
 
 _SEED = 20_250
 _RECIPE = "1"
@@ -94,7 +92,6 @@ def load(path: Path, device: torch.device) -> Transformer:
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path.name} cannot be read as safetensors: {error}") from error
     model.load_state_dict(weights, assign=True)
-    model.make_tables()
     return model.to(device).eval().requires_grad_(False)
 
 

@@ -92,20 +92,22 @@ class Transformer(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.embedding = nn.Embedding(config.vocab, config.width)
+        # Not filled, as all weights are about to be: nn.Embedding would fill it, and on `meta`
+        # torch imports its whole compiler for that, which takes as long as torch itself.
+        rows = torch.empty(config.vocab, config.width)
+        self.embedding = nn.Embedding.from_pretrained(rows, freeze=False)  # type: ignore[no-untyped-call]  # torch's
         # A ModuleList forgets the type of what it holds.
         self._path = [_Block(config, layer) for layer in range(config.layers)]
         self.blocks = nn.ModuleList(self._path)
         self.norm = _RMSNorm(config.width)
         self.head = nn.Linear(config.width, config.vocab)
-        self.make_tables()
-
-    def make_tables(self) -> None:
-        """Compute what is no weight and so is in no checkpoint; again after a start on ``meta``."""
-        cos, sin = _rotations(self.config)
+        # These are no weights, so no checkpoint has them: never on `meta`.
+        with torch.device("cpu"):
+            cos, sin = _rotations(config)
+            places = torch.arange(config.context)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
-        self.register_buffer("places", torch.arange(self.config.context), persistent=False)
+        self.register_buffer("places", places, persistent=False)
 
     @torch.inference_mode()
     def prefill(self, tokens: list[int], cache: Cache, slot: int) -> Tensor:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from ..arguments import PORT, Between
 from .devices import DEVICES
 
-__all__ = ["Options", "parse"]
+__all__ = ["TINY", "Options", "parse"]
+
+TINY = Path(__file__).resolve().parents[2] / ".models" / "tiny.safetensors"
+"""Where the checkpoint of ``--model tiny`` is kept: generated, never committed."""
 
 
 @dataclass(frozen=True, slots=True)
