@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from pytest_bdd import given, parsers, then, when
 from harness.cluster import local_cluster
 from harness.launch import Spec
 from harness.launch.local import LocalLauncher, LocalService
+from harness.services.worker.options import TINY
 from pytest_narration.recorder import Recorder
 
 from .scene import Scene
@@ -48,12 +51,18 @@ def start_service(scene: Scene) -> Iterator[StartService]:
 @pytest.fixture
 def damaged_model(tmp_path: Path) -> Path:
     """A checkpoint that can be loaded and whose training diverged: its last layer is NaN."""
-    from harness.services.worker.checkpoint import save, tiny
+    from safetensors import safe_open
+    from safetensors.numpy import save_file
 
-    model = tiny()
-    model.head.weight.data.fill_(float("nan"))
+    if not TINY.exists():  # a cluster of containers has its own
+        command = [sys.executable, "-m", "harness.services.worker.checkpoint"]
+        subprocess.run(command, check=True, timeout=_START_SECONDS)
+    with safe_open(TINY, framework="np") as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    weights["head.weight"].fill(math.nan)
     path = tmp_path / "damaged.safetensors"
-    save(model, path)
+    save_file(weights, path, metadata)
     return path
 
 
@@ -112,9 +121,8 @@ def _stopped(scene: Scene, start_service: StartService) -> None:
 
 @when("a worker is started on a device that this machine lacks")
 def _missing_device(start_service: StartService) -> None:
-    import torch
-
-    missing = "mps" if torch.cuda.is_available() else "cuda"
+    # Apple's machines have no CUDA, and the others no Metal.
+    missing = "cuda" if sys.platform == "darwin" else "mps"
     start_service("worker", f"--device={missing}").wait_ended(_START_SECONDS)
 
 
