@@ -8,6 +8,9 @@ READY  := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 REPORT := report
 
+# A cluster is many short-lived processes of the same code: compiled once, not at each start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup features test images lint types check bench clean
 
@@ -35,7 +38,7 @@ $(READY): pyproject.toml constraints.txt
 
 features: $(READY) ## Start the cluster, run the Gherkin features with narration coverage, write the report
 	$(if $(filter process docker,$(CLUSTER)),,$(error CLUSTER=$(CLUSTER): choose process or docker))
-	$(PYTEST) tests/scenarios --numprocesses=$(CLUSTERS) --dist=worksteal $(ON_$(CLUSTER)) --narration-coverage --narration-fail-under=80 \
+	$(PYTEST) tests/scenarios --numprocesses=$(CLUSTERS) --dist=worksteal -p no:hypothesispytest $(ON_$(CLUSTER)) --narration-coverage --narration-fail-under=80 \
 	  --narration-report=term-missing --narration-report=html:$(REPORT)/narration \
 	  --narration-report=markdown:$(REPORT)/narration.md --narration-report=json:$(REPORT)/narration.json \
 	  --narration-cucumber=messages:$(REPORT)/features.ndjson $(ARGS)
