@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cache, partial
 
 __all__ = [
     "HINTS",
@@ -48,6 +49,7 @@ _ASSIGN = r"""(?>:=|=>|==?|:|>(?![<\s"'\\])|%3[ad])"""
 _ASSIGN_HINT = r"(?::=|=>|==?|[:>]|%3[ad])"
 # A header as frameworks hold it: (b'cookie', b'…').
 _PAIR = r"""\\{0,15}["']\s{0,8},(?=\s{0,8}b?\\{0,15}["'])"""
+_OR_PAIR = f"|{_PAIR}"
 _PAIR_HINT = r"""\\{0,15}["']\s{0,8},"""
 _SPACE = r"(?:\s{1,8}|%20|\+)"
 
@@ -93,7 +95,7 @@ _PARAMETERS = (
     r"""(?:(?<==)"[^"]{0,512}+"?)?(?:\s{0,4}[,;]\s{0,4}[\w-]{1,40}="""
     r"""(?:"[^"]{0,512}+"?|[^\s",']{0,512}+))*+"""
 )
-# What follows "Bearer" is found without its header too, so it is left to _BEARER.
+# What follows "Bearer" is found without its header too, so it is left to _bearer.
 _CREDENTIAL = (
     rf"(?!bearer{_SPACE}|{_SCHEME}{_SPACE}{_HARMLESS})(?:{_SCHEME}{_SPACE})?+"
     rf"(?:{_BRACKETED}|((?:(?:[a-z][\w-]{{0,32}}+)\s{{1,8}})?{_BARE}{_PARAMETERS}))"
@@ -114,9 +116,16 @@ def _value(bare: str, lead: str = r"\s{0,8}+") -> str:
     )
 
 
-def _pattern(name: str, bare: str = f"({_BARE})", *, pair: bool = False) -> re.Pattern[str]:
-    paired = f"|{_PAIR}" if pair else ""
-    return re.compile(rf"{name}[0-9]{{0,2}}(?:{_CLOSE}{_ASSIGN}{paired}){_value(bare)}", re.DOTALL)
+_Match = Callable[[str, int], re.Match[str] | None]
+_LookBack = Callable[[str, int], bool]
+
+
+# Compiled when first needed: a pattern with a value takes milliseconds, and most processes meet
+# few of these names or none.
+@cache
+def _assigned(name: str, bare: str = f"({_BARE})", pair: str = "") -> _Match:
+    name = rf"{name}[0-9]{{0,2}}(?:{_CLOSE}{_ASSIGN}{pair})"
+    return re.compile(f"{name}{_value(bare)}", re.DOTALL).match
 
 
 def _is_kind_of_key(low: str, at: int) -> bool:
@@ -127,39 +136,50 @@ def _is_no_model_token(low: str, at: int) -> bool:
     return not low[max(0, at - 9) : at].rstrip("-_ ").endswith(_OF_MODELS)
 
 
-_Match = Callable[[str, int], re.Match[str] | None]
-_LookBack = Callable[[str, int], bool]
-# What to find, what to match there, what must stand before it.
-_ASSIGNMENTS: tuple[tuple[str, _Match, _LookBack | None], ...] = (
-    ("pass", _pattern("pass(?:word|wd|phrase|code)").match, None),
-    ("pwd", _pattern("pwd").match, None),
-    ("secret", _pattern("secret").match, None),
-    ("token", _pattern("token").match, _is_no_model_token),
-    ("key", _pattern("key", pair=True).match, _is_kind_of_key),
-    ("credential", _pattern("credentials?").match, None),
-    ("authori", _pattern("authori[sz]ation", _CREDENTIAL, pair=True).match, None),
-    ("cookie", _pattern("cookie", f"({_CRUMBS})", pair=True).match, None),
-    ("x-amz-sig", _pattern("x-amz-signature").match, None),
-    ("sessi", _pattern("sessi(?:onid|d)").match, lambda low, at: low[max(0, at - 3) : at] == "php"),
-    ("jsessionid", _pattern("jsessionid").match, None),
+# What to find, what matches there, what must stand before it.
+_ASSIGNMENTS: tuple[tuple[str, Callable[[], _Match], _LookBack | None], ...] = (
+    ("pass", partial(_assigned, "pass(?:word|wd|phrase|code)"), None),
+    ("pwd", partial(_assigned, "pwd"), None),
+    ("secret", partial(_assigned, "secret"), None),
+    ("token", partial(_assigned, "token"), _is_no_model_token),
+    ("key", partial(_assigned, "key", pair=_OR_PAIR), _is_kind_of_key),
+    ("credential", partial(_assigned, "credentials?"), None),
+    ("authori", partial(_assigned, "authori[sz]ation", _CREDENTIAL, _OR_PAIR), None),
+    ("cookie", partial(_assigned, "cookie", f"({_CRUMBS})", _OR_PAIR), None),
+    ("x-amz-sig", partial(_assigned, "x-amz-signature"), None),
+    (
+        "sessi",
+        partial(_assigned, "sessi(?:onid|d)"),
+        lambda low, at: low[max(0, at - 3) : at] == "php",
+    ),
+    ("jsessionid", partial(_assigned, "jsessionid"), None),
 )
 
-_BEARER = re.compile(
-    rf"bearer(?:{_SPACE}|\s?[:=])(?!(?:tokens?|auth|authentication|authori[sz]ation|of|is|was|and"
-    r"|or|the|an?|realm|error|scheme|headers?|credentials?|type|format|access|but|in|for|to|with"
-    rf"|from|only|if|as|on|by|bonds?)(?![\w-])){_value(f'({_BARE})')}",
-    re.DOTALL,
-).match
+
+@cache
+def _bearer() -> _Match:
+    return re.compile(
+        rf"bearer(?:{_SPACE}|\s?[:=])(?!(?:tokens?|auth|authentication|authori[sz]ation|of|is|was"
+        r"|and|or|the|an?|realm|error|scheme|headers?|credentials?|type|format|access|but|in|for"
+        rf"|to|with|from|only|if|as|on|by|bonds?)(?![\w-])){_value(f'({_BARE})')}",
+        re.DOTALL,
+    ).match
+
+
+@cache
+def _option() -> _Match:
+    return re.compile(
+        rf"--([a-z][\w-]{{0,60}}+)(?:\s{{1,8}}(?![-=:<>&;,)\]}}|])|{_PAIR}\s{{0,8}})"
+        + _value(f"({_BARE})", lead=""),
+        re.DOTALL,
+    ).match
+
+
 # "Basic" is an ordinary word; what follows must look like base64.
 _BASIC = re.compile(
     rf"(?i:basic){_SPACE}(?=[A-Za-z/]{{1,40}}[A-Z0-9+=]|[0-9+/])([A-Za-z0-9+/_-]{{6,}}+=*+)"
 ).match
 _OPTION_START = re.compile("--[a-z]")
-_OPTION = re.compile(
-    rf"--([a-z][\w-]{{0,60}}+)(?:\s{{1,8}}(?![-=:<>&;,)\]}}|])|{_PAIR}\s{{0,8}})"
-    + _value(f"({_BARE})", lead=""),
-    re.DOTALL,
-).match
 _PEM = re.compile(r"-----begin [a-z0-9 ]{0,40}private key(?: block)?-----").match
 _PEM_END = re.compile(rf"-----end [a-z0-9 ]{{0,40}}-{{0,5}}(?:{_BARE})?").match
 _QUOTE = re.compile(r"""["']""")
@@ -391,12 +411,12 @@ def _lower(text: str) -> str:
 
 def _add_named(text: str, spans: _Spans) -> None:
     low = _lower(text)
-    for needle, match_at, look_back in _ASSIGNMENTS:
+    for needle, assigned, look_back in _ASSIGNMENTS:
         if needle in low:
             more = _MORE_CRUMBS if needle == "cookie" else _MORE
-            _add_values(low, needle, match_at, look_back, more, spans)
+            _add_values(low, needle, assigned(), look_back, more, spans)
     if "bearer" in low:
-        _add_values(low, "bearer", _BEARER, None, _MORE, spans)
+        _add_values(low, "bearer", _bearer(), None, _MORE, spans)
     if "--" in low:
         _add_options(low, spans)
         if "-----begin" in low:
@@ -411,7 +431,7 @@ def _add_options(low: str, spans: _Spans) -> None:
         at = option.start()
         if at >= spans.limit:
             return
-        match = _OPTION(low, at) if at >= go_on else None
+        match = _option()(low, at) if at >= go_on else None
         if match is not None and is_secret_name(match[1]):
             if spans.is_full(at):
                 return

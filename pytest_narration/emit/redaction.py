@@ -14,7 +14,7 @@ import enum
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from string import Formatter
 
 import jsonschema_rs
@@ -24,6 +24,8 @@ from . import _secrets
 from ._secrets import MARK
 
 __all__ = ["REDACTED", "Redactor"]
+
+_Matcher = Callable[[object], bool]
 
 REDACTED = MARK
 """What stands in the place of a secret."""
@@ -67,16 +69,29 @@ class Redactor:
     def __init__(self, extra: Iterable[str] = ()) -> None:
         patterns = (extra,) if isinstance(extra, str) else tuple(extra)
         self._extra = tuple(_checked(pattern) for pattern in patterns)
-        others = "".join(f"|(?:{pattern})" for pattern in patterns)
-        self._suspect = _matcher(f"{_secrets.HINTS}|{_CHARACTER_HINTS}{others}")
+        self._others = "".join(f"|(?:{pattern})" for pattern in patterns)
+        self._suspect = _matcher(f"{_secrets.HINTS}|{_CHARACTER_HINTS}{self._others}")
         self.is_suspect_text: Callable[[str], bool] = self._suspect
         """:meth:`is_suspect` for text that is known to hold no lone surrogates."""
-        self._deceives = _matcher(_CHARACTER_HINTS)
-        self._is_intricate = _matcher(f"{_secrets.NAMED_HINTS}|{_CHARACTER_HINTS}{others}")
-        self._is_named = _matcher(_secrets.NAMED_HINTS)
-        self._has_rare = _matcher(_secrets.RARE_HINTS)
         # Names of fields come from call sites: few, and asked about in every event.
         self._is_secret_name = lru_cache(maxsize=4096)(_secrets.is_secret_name)
+
+    # Compiled when first needed, by the first text that is suspect: each takes milliseconds.
+    @cached_property
+    def _deceives(self) -> _Matcher:
+        return _matcher(_CHARACTER_HINTS)
+
+    @cached_property
+    def _is_intricate(self) -> _Matcher:
+        return _matcher(f"{_secrets.NAMED_HINTS}|{_CHARACTER_HINTS}{self._others}")
+
+    @cached_property
+    def _is_named(self) -> _Matcher:
+        return _matcher(_secrets.NAMED_HINTS)
+
+    @cached_property
+    def _has_rare(self) -> _Matcher:
+        return _matcher(_secrets.RARE_HINTS)
 
     def is_suspect(self, text: str) -> bool:
         """Tell whether :meth:`clean` may change this text; it never does when this says no."""
@@ -261,7 +276,7 @@ def _probe(index: int) -> str:
     return f"Zq7xProbe{index:03d}Kw9vR2tB5nM8"
 
 
-def _matcher(pattern: str) -> Callable[[object], bool]:
+def _matcher(pattern: str) -> _Matcher:
     schema = {"type": "string", "pattern": pattern}
     return jsonschema_rs.validator_for(
         schema, pattern_options=jsonschema_rs.RegexOptions(size_limit=1 << 24)
