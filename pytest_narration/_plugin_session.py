@@ -142,7 +142,7 @@ def _described(config: pytest.Config) -> Callable[[Recorder], object]:
     from .errors import ConfigurationError
 
     try:
-        if cluster_settings(config.rootpath).is_empty:
+        if cluster_settings(config.rootpath, own=policy_of(config).formats).is_empty:
             raise pytest.UsageError(_NO_CLUSTER)
         return lambda recorder: configured_cluster(recorder, config.rootpath)
     except ConfigurationError as error:

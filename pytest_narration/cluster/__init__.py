@@ -33,7 +33,7 @@ def configured_cluster(recorder: Recorder, root: Path) -> Cluster:
 
     :raises ConfigurationError: the table is wrong, or there is none.
     """
-    settings = cluster_settings(root)
+    settings = cluster_settings(root, own=recorder.formats)
     if settings.is_empty:
         raise ConfigurationError(
             f"{root / 'pyproject.toml'} has no table [tool.narration.cluster.services.NAME]"

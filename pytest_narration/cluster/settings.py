@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import ConfigurationError
-from ..formats import formats
+from ..formats import Format, formats
 from .duration import seconds
 
 __all__ = ["ClusterSettings", "Ready", "ServiceSettings", "cluster_settings", "service_settings"]
@@ -101,9 +101,10 @@ class ClusterSettings:
         return not self.services and not self.compose
 
 
-def cluster_settings(root: Path) -> ClusterSettings:
+def cluster_settings(root: Path, *, own: tuple[Format, ...] = ()) -> ClusterSettings:
     """Read the ``pyproject.toml`` of a project; without one, or without the table, it is empty.
 
+    :param own: log formats of the project, which services may name.
     :raises ConfigurationError: the file or the table is wrong.
     """
     path = root / "pyproject.toml"
@@ -116,7 +117,7 @@ def cluster_settings(root: Path) -> ClusterSettings:
     table = narration.get("cluster", {})
     _known(table, ("services", "compose"), _TABLE)
     services = tuple(
-        service_settings(name, entry, where=f"[tool.narration.cluster.services.{name}]")
+        service_settings(name, entry, where=f"[tool.narration.cluster.services.{name}]", own=own)
         for name, entry in _mapping(table.get("services", {}), f"{_TABLE} services").items()
     )
     names = [service.name for service in services]
@@ -135,10 +136,13 @@ def cluster_settings(root: Path) -> ClusterSettings:
     )
 
 
-def service_settings(name: str, table: object, *, where: str) -> ServiceSettings:
+def service_settings(
+    name: str, table: object, *, where: str, own: tuple[Format, ...] = ()
+) -> ServiceSettings:
     """Read what is said about one service.
 
     :param where: the table's place, for messages.
+    :param own: log formats of the project.
     :raises ConfigurationError: it is wrong.
     """
     entry = _mapping(table, where)
@@ -154,7 +158,7 @@ def service_settings(name: str, table: object, *, where: str) -> ServiceSettings
             f"{where} has both command and {other}; {other} is for services that run already"
         )
     logged_as = _text(entry, "format", where) or "auto"
-    known = ["auto", *formats()]
+    known = ["auto", *formats(own)]
     if logged_as not in known:
         raise ConfigurationError(
             f"{where} format: {logged_as!r} is unknown; formats are: {', '.join(known)}"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..coverage.catalog import Catalog
     from ..fixtures import Narration
+    from ..formats import Format
 
 __all__ = ["Job", "Scene", "services_of"]
 
@@ -82,7 +83,14 @@ class Scene:
     @cached_property
     def settings(self) -> ClusterSettings:
         """What the project's ``pyproject.toml`` says."""
-        return cluster_settings(self._request.config.rootpath)
+        return cluster_settings(self._request.config.rootpath, own=self.formats)
+
+    @cached_property
+    def formats(self) -> tuple[Format, ...]:
+        """The project's own log formats."""
+        from .._plugin_judge import policy_of
+
+        return policy_of(self._request.config).formats
 
     @cached_property
     def catalog(self) -> Catalog:

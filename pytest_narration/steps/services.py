@@ -57,7 +57,8 @@ def _started_with(name: str, datatable: Table, narration_scene: Scene) -> None:
 
 
 def _start(scene: Scene, name: str, table: dict[str, Any]) -> None:
-    scene.start(service_settings(name, table, where=f'the service "{name}"'))
+    where = f'the service "{name}"'
+    scene.start(service_settings(name, table, where=where, own=scene.formats))
 
 
 @given(

@@ -54,6 +54,45 @@ def test_a_format_of_the_project_is_detected_and_can_be_named(
     run().assert_outcomes(passed=3)
 
 
+_PROJECT = """
+[tool.narration.cluster.services.shop]
+command = "{python} shop.py"
+format = "acme"
+"""
+
+_FEATURE = """
+Feature: A service of a scenario
+  Scenario: Its format is the project's own
+    Given the service "till" is started with:
+      | command | {python} shop.py |
+      | format  | acme             |
+    Then the event "paid_in_full" of "till" is seen
+"""
+
+_TESTS = """
+from pytest_bdd import scenarios
+
+scenarios(".")
+
+def test_a_service_of_the_project(narration_cluster, narration_recorder):
+    narration_recorder.wait_for(source="shop", actor="till", timeout=20)
+"""
+
+
+def test_a_format_of_the_project_can_be_named_where_a_service_is_described(
+    project: pytest.Pytester, run: Run
+) -> None:
+    line = '{"txt": "Paid in full", "sev": "W", "unit": "till"}'
+    shop = project.path / "shop.py"
+    shop.write_text(f"import time\nprint({line!r}, flush=True)\ntime.sleep(60)\n")
+    project.makeconftest(_FORMAT.format(returned="Acme"))
+    project.makepyprojecttoml(_PROJECT)
+    project.path.joinpath("shop.feature").write_text(_FEATURE)
+    project.makepyfile(_TESTS)
+
+    run("-p", "pytest_bdd.plugin", "-o", "narration_steps=true").assert_outcomes(passed=2)
+
+
 def test_what_is_no_format_is_refused(project: pytest.Pytester, run: Run) -> None:
     project.makeconftest(_FORMAT.format(returned="'acme'"))
     project.makepyfile(_TEST)
