@@ -18,7 +18,8 @@ import msgspec
 
 from ..event import Event
 from ..recorder import Evidence, Record
-from .words import WIDTH, counted, cut, speaker
+from ..rules.words import plural
+from .words import WIDTH, cut, speaker
 
 __all__ = ["emitters", "timeline"]
 
@@ -52,7 +53,7 @@ def timeline(evidence: Evidence | Iterable[Record], *, limit: int = 40, width: i
     kept = rows[-limit:] if limit else rows
     left_out = sum(row.times for row in rows[: len(rows) - len(kept)])
     drawn = _drawn(kept, emitters(row.record for row in kept), width)
-    return "\n".join([f"… {counted(left_out, 'earlier event')}", *drawn] if left_out else drawn)
+    return "\n".join([f"… {plural(left_out, 'earlier event')}", *drawn] if left_out else drawn)
 
 
 def emitters(records: Iterable[Record]) -> dict[tuple[str, str | None], str]:

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 
 from ..recorder import Death, Ending, Record, Recorder, Waited
+from ..rules.words import plural
 from ..wire import Rejected
 from .lanes import emitters, timeline
 from .nearest import Miss, hints, nearest, told
-from .words import WIDTH, counted, cut, event_line, exit_text, speaker
+from .words import WIDTH, cut, event_line, exit_text, speaker
 
 __all__ = ["waited"]
 
@@ -73,7 +74,7 @@ def _met(wait: Waited) -> Iterator[str]:
 
 
 def _seen(records: Sequence[Record], earlier: Sequence[Record], skipped: int) -> Iterator[str]:
-    before = f" after {counted(len(earlier), 'event')} before the mark" if earlier else ""
+    before = f" after {plural(len(earlier), 'event')} before the mark" if earlier else ""
     if not records:
         yield f"seen: no event{before}"
         return
@@ -82,9 +83,9 @@ def _seen(records: Sequence[Record], earlier: Sequence[Record], skipped: int) ->
         per[speaker(record)] = per.get(speaker(record), 0) + 1
     named = [f"{cut(name, 30)} {number}" for name, number in list(per.items())[:_SERVICES]]
     if len(per) > _SERVICES:
-        named.append(f"… {counted(len(per) - _SERVICES, 'more service')}")
+        named.append(f"… {plural(len(per) - _SERVICES, 'more service')}")
     older = f" (and {skipped} older arrivals, not looked at)" if skipped else ""
-    text = f"seen: {counted(len(records), 'event')}{older}{before}: {', '.join(named)}"
+    text = f"seen: {plural(len(records), 'event')}{older}{before}: {', '.join(named)}"
     yield from wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
@@ -143,7 +144,7 @@ def _rejected(rejected: Sequence[Rejected]) -> Iterator[str]:
         return
     kept = rejected[-_REJECTED:]
     last = f", the last {len(kept)}" if len(kept) < len(rejected) else ""
-    yield f"{counted(len(rejected), 'line')} could not be read as events{last}:"
+    yield f"{plural(len(rejected), 'line')} could not be read as events{last}:"
     for line in kept:
         text = line.line[:2000].decode("utf-8", "backslashreplace")
         yield f"  {cut(f'{line.source} byte {line.offset}: {line.why}: {text}', WIDTH - 2)}"
@@ -162,8 +163,8 @@ def _last_events(records: Sequence[Record], sightings: Sequence[Record]) -> Iter
             kept.append(record)
     kept = kept[:_ROWS][::-1]
     earlier = len(records) - len(kept)
-    left_out = f" ({counted(earlier, 'other event')} left out)" if earlier else ""
-    yield f"last events of {counted(len(left), 'emitter')}{left_out}:"
+    left_out = f" ({plural(earlier, 'other event')} left out)" if earlier else ""
+    yield f"last events of {plural(len(left), 'emitter')}{left_out}:"
     indexes = {record.index for record in kept}
     ids = {record.event.event_id for record in kept} - {None}
     yield timeline(r for r in sightings if r.index in indexes or r.event.event_id in ids)

@@ -12,7 +12,7 @@ from ..recorder import Record
 if TYPE_CHECKING:
     from ..emit.redaction import Redactor
 
-__all__ = ["WIDTH", "counted", "cut", "event_line", "exit_text", "shown", "speaker"]
+__all__ = ["WIDTH", "cut", "event_line", "exit_text", "shown", "speaker"]
 
 WIDTH = 100
 """Columns that a text may use; a terminal, a CI log and a review page all have them."""
@@ -42,12 +42,6 @@ def cut(text: str, width: int) -> str:
 def shown(value: Any, width: int = 60) -> str:
     """Return a value as a test would write it; an absent field is ``nothing``."""
     return "nothing" if value is None else cut(repr(value), width)
-
-
-def counted(number: int, noun: str) -> str:
-    """Return ``1 event``, ``2 events``, ``3 processes``."""
-    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"
 
 
 def speaker(record: Record) -> str:

@@ -20,6 +20,7 @@ from .registry import Rule
 from .report import report
 from .settings import Allowance, Settings
 from .verdict import Doubt, Exempted, Note, Verdict, Violation
+from .words import plural
 
 if TYPE_CHECKING:
     from ..emit.redaction import Redactor
@@ -183,8 +184,8 @@ def _nothing(facts: Facts) -> str:
     lines = len(facts.rejected)
     frames = len(facts.frames())
     seen = [
-        f"{lines} lines that are no events" if lines else "",
-        f"{frames} frames" if frames else "",
+        plural(lines, "unreadable line") if lines else "",
+        plural(frames, "frame") if frames else "",
     ]
     but = " and ".join(text for text in seen if text)
     return f"no event was seen{f', only {but}' if but else ''}: there is nothing to judge"

@@ -59,8 +59,9 @@ def quoted(value: object) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """Return ``"1 event"``, ``"2 events"``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """Return ``1 event``, ``2 events``, ``3 processes``."""
+    many = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{count} {noun if count == 1 else many}"
 
 
 def listed(values: Iterable[object], *, limit: int = 5) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from ..errors import StepFailed
 from ..pattern import event as any_event
+from ..rules.words import plural
 from .observed import Observed
 from .phrase import given, then, when
 from .scene import Scene
@@ -181,4 +182,5 @@ def _readable(narration_scene: Scene) -> None:
     if rejected:
         shown = [f"  {r.source}, byte {r.offset}: {r.why}: {r.line[:160]!r}" for r in rejected[:5]]
         more = [f"  … and {len(rejected) - 5} more"] if len(rejected) > 5 else []
-        raise StepFailed("\n".join([f"{len(rejected)} lines are no events:", *shown, *more]))
+        unread = plural(len(rejected), "line")
+        raise StepFailed("\n".join([f"{unread} could not be read as events:", *shown, *more]))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...errors import CatalogError
 from ...event import Event
+from ...rules.words import plural
 from .._catalog_file import parse, text_of
 from ..call_sites import CallSite, scan_tree
 from ..captures import captured, field_map
@@ -194,9 +195,11 @@ def _write(path: Path, text: str, catalog: Catalog, drafts: list[Draft], *, fill
         path.write_bytes(text.encode())
     except OSError as error:
         raise CatalogError(f"catalog {path} cannot be written: {error.strerror}") from error
-    added = f"{len(drafts)} points added" + (f", {filled} call sites filled in" if filled else "")
+    added = f"{plural(len(drafts), 'point')} added"
+    added += f", {plural(filled, 'call site')} filled in" if filled else ""
     _report(
-        f"{path}: {added}, {total} points in all; read it over: ids, channels and reach are guesses"
+        f"{path}: {added}, {plural(total, 'point')} in all; read it over: ids, channels and reach "
+        "are guesses"
     )
     return 0
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ...errors import CoverageDataError
+from ...rules.words import plural
 from ..data import CoverageData
 from .saved import data_file
 
@@ -56,7 +57,7 @@ def run(arguments: Namespace) -> int:
     data = CoverageData.merged(CoverageData.read(file) for file in files)
     data.save(arguments.output)
     names = ", ".join(map(str, files))
-    sys.stdout.write(f"Combined {len(files)} files into {arguments.output}: {names}\n")
+    sys.stdout.write(f"Combined {plural(len(files), 'file')} into {arguments.output}: {names}\n")
     return 0
 
 

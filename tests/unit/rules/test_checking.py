@@ -63,8 +63,7 @@ class TestCheck:
         stray.frame("started", {}, "j", "client")
         (verdict,) = check(stray.recorded(), only=["envelope"])
         assert verdict.doubts[0].why == (
-            "no event was seen, only 1 lines that are no events and 1 frames: "
-            "there is nothing to judge"
+            "no event was seen, only 1 unreadable line and 1 frame: there is nothing to judge"
         )
 
     @pytest.mark.parametrize(
