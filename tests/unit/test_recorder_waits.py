@@ -218,23 +218,23 @@ def test_every_record_is_matched_once_by_a_wait(recorder: Recorder) -> None:
 
 @pytest.mark.asyncio
 async def test_tasks_wait_while_the_loop_goes_on(recorder: Recorder) -> None:
-    ticks = 0
+    goes_on = threading.Event()
 
     async def tick() -> None:
-        nonlocal ticks
-        while True:
-            ticks += 1
+        for _ in range(5):
             await asyncio.sleep(0.001)
+        goes_on.set()
 
-    ticking = asyncio.create_task(tick())
-    with meanwhile(lambda: add(recorder, "ab"), after=0.1):
-        matches = await asyncio.gather(
-            *(recorder.wait_for_async(A >> B, timeout=10) for _ in range(100))
+    def once_it_went_on() -> None:
+        if goes_on.wait(timeout=5):
+            add(recorder, "ab")
+
+    with meanwhile(once_it_went_on):
+        _, *matches = await asyncio.gather(
+            tick(), *(recorder.wait_for_async(A >> B, timeout=10) for _ in range(100))
         )
-    ticking.cancel()
 
     assert {m.event.action for m in matches} == {"b"}
-    assert ticks > 5
 
 
 @pytest.mark.asyncio
