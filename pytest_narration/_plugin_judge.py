@@ -129,7 +129,9 @@ class Policy:
 
         :raises pytest.UsageError: a rule, an exemption, a setting or the catalog is wrong.
         """
+        __tracebackhide__ = True
         from .rules import check
+        from .rules.registry import check_rule_ids
 
         choice = choice or Choice()
         try:
@@ -142,25 +144,18 @@ class Policy:
                 points=self.points,
                 options={"contract": {"contracts": self.contracts}},
             )
-            self._check_known(choice.off)
+            check_rule_ids(choice.off, (rule.id for rule in self.rules))
         except (ConfigurationError, CatalogError) as error:
-            raise pytest.UsageError(str(error)) from error
+            raise pytest.UsageError(str(error)) from None
         return [verdict for verdict in verdicts if verdict.rule not in choice.off]
 
     def complaint(self, evidence: Evidence, choice: Choice | None = None) -> str:
         """Return what is broken or inconclusive as text, empty when every rule holds."""
+        __tracebackhide__ = True
         from .rules import report
 
         verdicts = self.check(evidence, choice)
         return report(verdicts) if any(verdict.is_failure for verdict in verdicts) else ""
-
-    def _check_known(self, ids: Iterable[str]) -> None:
-        known = sorted(rule.id for rule in self.rules)
-        for rule_id in ids:
-            if rule_id not in known:
-                raise ConfigurationError(
-                    f"no rule is named {rule_id!r}; rules are: {', '.join(known)}"
-                )
 
 
 def policy_of(config: pytest.Config) -> Policy:
@@ -176,6 +171,7 @@ def chosen(rules: object, allow: object, *, where: str) -> Choice:
 
     :raises pytest.UsageError: they have another form.
     """
+    __tracebackhide__ = True
     if rules is not None and (isinstance(rules, str) or not isinstance(rules, Iterable)):
         raise pytest.UsageError(f"{where}: rules is {rules!r}; expected {_FORM}")
     given = None if rules is None else tuple(rules)

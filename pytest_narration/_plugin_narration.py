@@ -58,7 +58,9 @@ class Judged(View):
 
         :param rules: ids; all rules of the project by default.
         :param allow: ``{rule id: reason}``, or exemptions as in ``[tool.narration.rules]``.
+        :raises pytest.UsageError: one of them is unknown or malformed.
         """
+        __tracebackhide__ = True
         from ._plugin_judge import chosen
 
         return self._policy.check(self, chosen(rules, allow, where="narration.check()"))

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import ConfigurationError
-from ..formats import Format, formats
+from ..formats import Format, named
 from .duration import seconds
 
 __all__ = ["ClusterSettings", "Ready", "ServiceSettings", "cluster_settings", "service_settings"]
@@ -158,11 +158,11 @@ def service_settings(
             f"{where} has both command and {other}; {other} is for services that run already"
         )
     logged_as = _text(entry, "format", where) or "auto"
-    known = ["auto", *formats(own)]
-    if logged_as not in known:
-        raise ConfigurationError(
-            f"{where} format: {logged_as!r} is unknown; formats are: {', '.join(known)}"
-        )
+    if logged_as != "auto":
+        try:
+            named(logged_as, own)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{where} format: {error}") from None
     stop = entry.get("stop_timeout", STOP_SECONDS)
     return ServiceSettings(
         name=name,

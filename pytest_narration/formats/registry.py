@@ -97,7 +97,7 @@ def named(name: str, own: tuple[Format, ...] = ()) -> Format:
     if name in known:
         return known[name]
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = f"; did you mean {close[0]!r}?" if close else "."
     raise ConfigurationError(
         f"there is no log format {name!r}{hint} Choose auto, {', '.join(sorted(known))}."
     )

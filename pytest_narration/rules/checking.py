@@ -16,7 +16,7 @@ import msgspec
 from ..errors import ConfigurationError, NarrationViolation
 from .evidence import Evidence, PointLike
 from .facts import Facts
-from .registry import Rule
+from .registry import Rule, check_rule_ids
 from .report import report
 from .settings import Allowance, Settings
 from .verdict import Doubt, Exempted, Note, Verdict, Violation
@@ -57,7 +57,7 @@ def check(
     settings = settings or Settings()
     if only is not None:
         named = list(only)
-        _refuse_unknown(named, known)
+        check_rule_ids(named, known)
         chosen = [rule for rule in known.values() if rule.id in named]
     else:
         on = {rule.id for rule in known.values() if settings.level(rule) is not None}
@@ -67,7 +67,7 @@ def check(
     )
     given = {rule_id: dict(row) for rule_id, row in settings.options.items()}
     for rule_id, row in (options or {}).items():
-        _refuse_unknown([rule_id], choices)
+        check_rule_ids([rule_id], choices)
         given.setdefault(rule_id, {}).update(row)
     if points is None:
         points = getattr(evidence, "points", ())
@@ -101,7 +101,7 @@ def _known(rules: Iterable[Rule | str] | None) -> tuple[dict[str, Rule], list[st
     named: list[str] = []
     for rule in rules:
         if isinstance(rule, str):
-            _refuse_unknown([rule], builtin)
+            check_rule_ids([rule], builtin)
             named.append(rule)
             known[rule] = builtin[rule]
         elif known.setdefault(rule.id, rule) is not rule:
@@ -114,14 +114,6 @@ def _builtin() -> dict[str, Rule]:
     from . import BUILTIN
 
     return {rule.id: rule for rule in BUILTIN}
-
-
-def _refuse_unknown(ids: Iterable[str], known: Mapping[str, Rule]) -> None:
-    for rule_id in ids:
-        if rule_id not in known:
-            raise ConfigurationError(
-                f"no rule is named {rule_id!r}; rules are: {', '.join(sorted(known))}"
-            )
 
 
 def _judge(rule: Rule, facts: Facts, options: Mapping[str, Any], settings: Settings) -> Verdict:

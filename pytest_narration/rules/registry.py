@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, Literal
 
 import msgspec
@@ -16,7 +17,7 @@ import msgspec
 from ..errors import ConfigurationError
 from .verdict import Finding, Level
 
-__all__ = ["Need", "Rule", "rule", "rules_in"]
+__all__ = ["Need", "Rule", "check_rule_ids", "rule", "rules_in"]
 
 Need = Literal["stdout", "sse", "http"]
 """What a rule must see completely before it may say ``held``."""
@@ -110,6 +111,21 @@ def rule(
         return Rule(id, title, hint, function, level, frozenset(needs), on_nothing)
 
     return make
+
+
+def check_rule_ids(ids: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse an id that no rule has.
+
+    :raises ConfigurationError: naming the rules that there are.
+    """
+    known = sorted(known)
+    for rule_id in ids:
+        if rule_id not in known:
+            close = get_close_matches(rule_id, known, n=1)
+            rules = f"did you mean {close[0]!r}? Rules" if close else "rules"
+            raise ConfigurationError(
+                f"no rule is named {rule_id!r}; {rules} are: {', '.join(known)}"
+            )
 
 
 def rules_in(namespace: object) -> list[Rule]:

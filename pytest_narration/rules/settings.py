@@ -21,7 +21,7 @@ import msgspec
 
 from ..errors import ConfigurationError
 from ..event import Event
-from .registry import Rule
+from .registry import Rule, check_rule_ids
 from .verdict import Doubt, Exempted, Level, Violation
 from .words import who
 
@@ -62,7 +62,7 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
                     f"field {wrong[0]!r} of an entry of `allow` must be text: {dict(entry)}"
                 )
             entry = cls(**entry)
-        _check_rule(entry.rule, known)
+        check_rule_ids([entry.rule], known)
         if not entry.reason.strip():
             raise ConfigurationError(f"an entry of `allow` needs a reason: {entry}")
         if all(getattr(entry, name) is None for name in _NARROWS):
@@ -107,7 +107,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for rule_id, row in table.items():
             if rule_id == "allow":
                 continue
-            _check_rule(rule_id, known)
+            check_rule_ids([rule_id], known)
             if not isinstance(row, Mapping):
                 raise ConfigurationError(
                     f"[tool.narration.rules] {rule_id} must be a table such as "
@@ -147,11 +147,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 return None
             reasons[found.reason] = None
         return Exempted(finding, "; ".join(reasons))
-
-
-def _check_rule(id: str, known: Iterable[str]) -> None:
-    if id not in (ids := sorted(known)):
-        raise ConfigurationError(f"no rule is named {id!r}; rules are: {', '.join(ids)}")
 
 
 def _check_level(rule: Rule, level: object, reason: object) -> None:

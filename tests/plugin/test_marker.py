@@ -56,6 +56,10 @@ def test_an_unmarked_test_is_not_judged(project: pytest.Pytester, run: Run) -> N
     ("arguments", "expected"),
     [
         ("rules=['no-such-rule']", "*no rule is named 'no-such-rule'*correlation-present*"),
+        (
+            "rules=['job-owned']",
+            "*no rule is named 'job-owned'; did you mean 'job-own'? Rules are:*",
+        ),
         ("rules='no-secrets'", "*rules is 'no-secrets'; expected rules=*"),
         ("allow=['no-secrets']", "*allow has 'no-secrets'; expected*"),
         ("allow={'no-secrets': ''}", "*allow of 'no-secrets' needs a reason*"),
@@ -74,6 +78,20 @@ def test_wrong_arguments_are_refused_with_what_is_right(
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([expected])
     result.stdout.no_fnmatch_line("*Error: *")  # the words, and no traceback of ours
+
+
+@pytest.mark.parametrize("method", ["check", "assert_holds"])
+def test_a_call_with_a_wrong_rule_fails_at_the_tests_own_line(
+    project: pytest.Pytester, run: Run, method: str
+) -> None:
+    project.makepyfile(f"def test_it(narration):\n    narration.{method}(['job-owned'])\n")
+
+    result = run()
+
+    result.stdout.fnmatch_lines(
+        [f">*narration.{method}(*", "E*no rule is named*", "*.py:2: Usage*"]
+    )
+    result.stdout.no_fnmatch_line("*_plugin_judge*")
 
 
 def test_a_marked_test_that_narrates_nothing_is_inconclusive_and_fails(

@@ -119,7 +119,7 @@ def test_a_placeholder_that_stands_for_nothing_names_those_that_there_are(tmp_pa
         ('[tool.narration.cluster.services.a]\ncommand = "x \'y"', "cannot be read: No closing"),
         (
             "[tool.narration.cluster.services.a]\ncommand = 'x'\nformat = 'pinot'",
-            "'pinot' is unknown; formats are: auto, narration",
+            "there is no log format 'pinot'; did you mean 'pino'? Choose auto, ",
         ),
         (
             "[tool.narration.cluster.services.a]\ncommand = 'x'\nready = { url = '/', line = 'x' }",
