@@ -17,6 +17,7 @@ from statistics import median
 from typing import NamedTuple
 
 from harness.cluster import docker_cluster, local_cluster
+from pytest_narration.errors import ClusterError
 from pytest_narration.recorder import Recorder
 
 _KINDS = {"process": local_cluster, "docker": docker_cluster}
@@ -59,7 +60,10 @@ def main() -> None:
     found: dict[str, list[Times]] = {kind: [] for kind in options.clusters}
     for _ in range(options.runs):
         for kind, times in found.items():
-            times.append(measure(kind, options.nodes))
+            try:
+                times.append(measure(kind, options.nodes))
+            except ClusterError as error:
+                raise SystemExit(f"{kind}: {error}") from error
     load = ", ".join(f"{average:.0f}" for average in os.getloadavg())
     print(
         f"medians of {options.runs}, {options.nodes} node(s); load {load} of {os.cpu_count()} cores"
