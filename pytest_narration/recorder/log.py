@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..event import Channel, Event
 from .records import Record
@@ -19,6 +19,7 @@ __all__ = ["EventLog", "Origin"]
 
 Origin = tuple[Channel, str, str | None]
 """Channel, source and stream of a sighting; few distinct ones, so they are shared."""
+_ORIGIN = ("channel", "source", "stream")
 
 
 class _Positions(dict[str | None, "array[int]"]):
@@ -109,9 +110,19 @@ class EventLog:
                 found = positions.get(value, _NOWHERE)
                 if shortest is None or len(found) < len(shortest):
                     shortest = found
-        if shortest is None:
-            return range(start, stop)
-        return shortest[bisect_left(shortest, start) : bisect_left(shortest, stop)]
+        candidates: Sequence[int] = range(start, stop)
+        if shortest is not None:
+            candidates = shortest[bisect_left(shortest, start) : bisect_left(shortest, stop)]
+        wanted = where.origin
+        return self._seen_at(wanted, candidates) if wanted else candidates
+
+    def _seen_at(self, wanted: Mapping[str, str], positions: Sequence[int]) -> list[int]:
+        """Keep the positions of sightings from a place, before a record is made of each."""
+        origins = self._origins
+        fits: dict[Origin, bool] = {}
+        for origin in set(map(origins.__getitem__, positions)):
+            fits[origin] = wanted.items() <= dict(zip(_ORIGIN, origin, strict=True)).items()
+        return [position for position in positions if fits[origins[position]]]
 
     def concerning(self, wheres: Sequence[Where] | None, start: int, stop: int) -> Sequence[int]:
         """Return positions that may meet one of the conditions, ascending; all for ``None``."""

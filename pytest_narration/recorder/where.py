@@ -20,6 +20,9 @@ __all__ = ["ORIGIN", "Difference", "Matcher", "Where", "accepts"]
 ORIGIN = frozenset({"channel", "source", "stream"})
 """Conditions on the sighting; all others are on the event."""
 
+_PLAIN = (str, int, float)
+"""Types of values that nothing but equality is meant by."""
+
 
 @runtime_checkable
 class Matcher(Protocol):
@@ -35,13 +38,20 @@ def accepts(expected: Any, value: Any) -> bool:
     A :class:`Matcher` or a function decides itself, a compiled regular expression must be found
     in the text, ``None`` means that the field is absent, anything else must be equal.
     """
+    return _judge_of(expected)(value)
+
+
+def _judge_of(expected: Any) -> Callable[[Any], bool]:
+    """Return what judges values; telling what is expected costs more than many judgements."""
     if isinstance(expected, re.Pattern):
-        return isinstance(value, str) and expected.search(value) is not None
+        return lambda value: isinstance(value, str) and expected.search(value) is not None
+    if isinstance(expected, _PLAIN):
+        return lambda value: bool(value == expected)
     if isinstance(expected, Matcher):
-        return expected.accepts(value)
+        return expected.accepts
     if callable(expected):
-        return bool(expected(value))
-    return bool(value == expected)
+        return lambda value: bool(expected(value))
+    return lambda value: bool(value == expected)
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -58,7 +68,7 @@ class Where:
     :param predicate: one more condition, on the whole event.
     """
 
-    __slots__ = ("_checks", "_rich", "conditions", "on_origin", "predicate")
+    __slots__ = ("_checks", "_places", "_rich", "conditions", "on_origin", "predicate")
 
     def __init__(
         self,
@@ -69,19 +79,27 @@ class Where:
         self.conditions: dict[str, Any] = dict(conditions or {})
         self.predicate = predicate
         self.on_origin = not ORIGIN.isdisjoint(self.conditions)
-        # Equality on a flat column is nearly every condition: it is judged without calls.
-        plain = {
-            name: value
-            for name, value in self.conditions.items()
-            if name in COLUMNS and isinstance(value, str | int | float)
-        }
-        self._checks = tuple(plain.items())
-        self._rich = tuple(item for item in self.conditions.items() if item[0] not in plain)
+        # Equality is nearly every condition: on a flat column and on the origin it is judged
+        # without calls.
+        checks, places, rich = [], [], []
+        for name, value in self.conditions.items():
+            if name in COLUMNS and isinstance(value, _PLAIN):
+                checks.append((name, value))
+            elif name in ORIGIN and isinstance(value, str):
+                places.append((name, value))
+            else:
+                rich.append((name, _judge_of(value)))
+        self._checks, self._places, self._rich = tuple(checks), tuple(places), tuple(rich)
 
     @property
     def is_empty(self) -> bool:
         """Whether every record meets it."""
         return not self.conditions and self.predicate is None
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        """The conditions on the sighting that ask for equality, of ``channel, source, stream``."""
+        return dict(self._places)
 
     def matches(self, record: Record) -> bool:
         """Say whether the record meets every condition."""
@@ -89,8 +107,11 @@ class Where:
         for name, value in self._checks:
             if getattr(event, name) != value:
                 return False
-        for name, expected in self._rich:
-            if not accepts(expected, _value(record, name)):
+        for name, value in self._places:
+            if getattr(record, name) != value:
+                return False
+        for name, is_met in self._rich:
+            if not is_met(_value(record, name)):
                 return False
         return self.predicate is None or bool(self.predicate(event))
 
