@@ -21,6 +21,7 @@ from pytest_narration.event import Event
 from pytest_narration.pattern import Pattern, any_of, event
 from pytest_narration.recorder import Recorder
 from pytest_narration.sources import SseSource
+from pytest_narration.sources.tls import trusted
 
 from .launch import Launcher, Service, Spec, at_once
 
@@ -155,7 +156,10 @@ class Cluster:
         self._client: httpx.Client | None = None
         # One for all questions: a fresh one takes longer to make than a short job takes.
         self.inner = httpx.Client(
-            headers={"Authorization": f"Bearer {token}"}, timeout=5.0, trust_env=False
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=5.0,
+            verify=trusted(),
+            trust_env=False,
         )
         """A client of the services behind the orchestrator; the recorder does not see its calls."""
 
@@ -211,6 +215,7 @@ class Cluster:
             headers={"Authorization": f"Bearer {shown}"} if shown else {},
             event_hooks={"response": [self._keep_exchange]},
             timeout=_CALL_SECONDS,
+            verify=trusted(),
             # The machine's proxies are not meant for 127.0.0.1.
             trust_env=False,
         )

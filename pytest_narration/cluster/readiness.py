@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from ..errors import ClusterError, EmitterDied, WaitTimeout
 from ..pattern import event
 from ..recorder import Record
+from ..sources.tls import trusted
 
 if TYPE_CHECKING:
     from .service import Service
@@ -130,7 +131,7 @@ def _answers(url: str) -> str:
     import httpx
 
     try:
-        answer = httpx.get(url, timeout=_CALL_SECONDS, trust_env=False)
+        answer = httpx.get(url, timeout=_CALL_SECONDS, verify=trusted(), trust_env=False)
     except httpx.HTTPError as error:
         return f"the last try: {error or type(error).__name__}"
     return "" if answer.is_success else f"the last answer: status {answer.status_code}"

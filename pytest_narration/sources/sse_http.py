@@ -23,6 +23,7 @@ from ..formats import reader
 from ..recorder import Ending, Frame, Recorder
 from ..sse import Decoder, ServerSentEvent
 from .source import Mapped, Source
+from .tls import trusted
 
 if TYPE_CHECKING:
     import httpx
@@ -100,7 +101,6 @@ class SseSource(Source):
         self._frames: list[Frame] = []
         self._changed = threading.Condition()
         self._is_finished = False
-        self._is_redirected = False
         self._retry: float | None = None
         self._network: Any = None
 
@@ -169,10 +169,7 @@ class SseSource(Source):
 
     def _run(self) -> Ending:
         failures = 0
-        with contextlib.ExitStack() as clients:
-            # Certificates cost 40 ms to load, which hundreds of plain streams should not pay. A
-            # client without them follows nothing: a redirection may lead to https.
-            client = clients.enter_context(self._client(plain=self.url.startswith("http://")))
+        with self._client() as client:
             while True:
                 before = len(self._frames)
                 ending = self._connect(client)
@@ -180,10 +177,6 @@ class SseSource(Source):
                     return ending
                 if self._stopping.is_set():
                     return self._cut_off("stopped before the end of the stream")
-                if self._is_redirected:
-                    self._is_redirected = False
-                    client = clients.enter_context(self._client(plain=False))
-                    continue
                 failures = 0 if len(self._frames) > before else failures + 1
                 if failures >= self._attempts or not self._reconnect:
                     return self._give_up()
@@ -192,15 +185,15 @@ class SseSource(Source):
                 pause = min(pause * 2 ** max(failures - 1, 0), max(pause, _LONGEST_PAUSE))
                 self._stopping.wait(pause)
 
-    def _client(self, *, plain: bool) -> httpx.Client:
+    def _client(self) -> httpx.Client:
         import httpx
 
         timeout = httpx.Timeout(self._connect_timeout, read=self._idle_timeout, pool=None)
         host = httpx.URL(self.url).host
         return httpx.Client(
             timeout=timeout,
-            verify=not plain,
-            follow_redirects=not plain,
+            verify=trusted(),
+            follow_redirects=True,
             # A proxy that the environment names has no way to this machine's own ports.
             trust_env=not (host == "localhost" or host.startswith("127.") or host == "::1"),
         )
@@ -246,9 +239,6 @@ class SseSource(Source):
 
     def _take(self, response: httpx.Response) -> Ending | None:
         self._answered(response)
-        if response.has_redirect_location:
-            self._is_redirected = True
-            return None
         if self._stopping.is_set():
             return None
         if response.status_code == 204:  # "stop reconnecting", says the standard

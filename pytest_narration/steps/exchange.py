@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StepFailed
+from ..sources.tls import trusted
 
 if TYPE_CHECKING:
     import httpx
@@ -104,7 +105,9 @@ class Client:
 
         if self._http is None:
             limits = httpx.Limits(max_connections=None)
-            self._http = httpx.Client(timeout=_CALL_SECONDS, trust_env=False, limits=limits)
+            self._http = httpx.Client(
+                timeout=_CALL_SECONDS, verify=trusted(), trust_env=False, limits=limits
+            )
         sent = {"Content-Type": body.content_type} if body.content_type else {}
         # Names in any case mean the same header; what is said last counts.
         merged = httpx.Headers(sent)
