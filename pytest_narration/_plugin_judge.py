@@ -18,7 +18,7 @@ from .recorder import Evidence
 
 if TYPE_CHECKING:
     from .contracts import Contracts
-    from .coverage.catalog import Point
+    from .coverage.catalog import Catalog
     from .formats import FieldMap, Format
     from .rules import Rule, Settings, Verdict
 
@@ -116,13 +116,16 @@ class Policy:
         return table if isinstance(table, dict) else {}
 
     @cached_property
-    def points(self) -> tuple[Point, ...]:
-        """The declared points, for rules about channels; empty without a catalog."""
+    def catalog(self) -> Catalog | None:
+        """The project's declared points; ``None`` when it has no catalog.
+
+        :raises CatalogError: it has errors, or cannot be read.
+        """
         from ._plugin_options import project_catalogs
         from .coverage.catalog import Catalog
 
         paths = project_catalogs(self._config)
-        return Catalog.load(*paths).points if paths else ()
+        return Catalog.load(*paths) if paths else None
 
     def check(self, evidence: Evidence, choice: Choice | None = None) -> list[Verdict]:
         """Return the verdict of each rule.
@@ -141,7 +144,7 @@ class Policy:
                 only=choice.rules,
                 allow=choice.allow,
                 settings=self.settings,
-                points=self.points,
+                points=self.catalog.points if self.catalog else (),
                 options={"contract": {"contracts": self.contracts}},
             )
             check_rule_ids(choice.off, (rule.id for rule in self.rules))

@@ -24,6 +24,7 @@ from .json_path import JsonPath
 if TYPE_CHECKING:
     import pytest
 
+    from .._plugin_judge import Policy
     from ..coverage.catalog import Catalog
     from ..fixtures import Narration
     from ..formats import Format
@@ -85,29 +86,30 @@ class Scene:
         """What the project's ``pyproject.toml`` says."""
         return cluster_settings(self._request.config.rootpath, own=self.formats)
 
-    @cached_property
+    @property
     def formats(self) -> tuple[Format, ...]:
         """The project's own log formats."""
+        return self._policy.formats
+
+    @property
+    def _policy(self) -> Policy:
         from .._plugin_judge import policy_of
 
-        return policy_of(self._request.config).formats
+        return policy_of(self._request.config)
 
-    @cached_property
+    @property
     def catalog(self) -> Catalog:
         """The project's declared points.
 
         :raises StepMistake: there is no catalog.
         """
-        from .._plugin_options import project_catalogs
-        from ..coverage.catalog import Catalog
-
-        paths = project_catalogs(self._request.config)
-        if not paths:
+        catalog = self._policy.catalog
+        if catalog is None:
             raise StepMistake(
                 "the project has no catalog of points: name one with the ini option "
                 "narration_catalog, or make narration.toml with `narration catalog`"
             )
-        return Catalog.load(*paths)
+        return catalog
 
     def fixture(self, name: str) -> Any:
         """Return the value of a fixture."""
