@@ -118,6 +118,14 @@ class Scene:
         """Wait until such an event is seen in this scenario, and return it."""
         return self.narration.wait_for(timeout=STREAM_SECONDS, **where).event
 
+    def wait_complete(self) -> None:
+        """Wait until the orchestrator has the whole latest job; its node is done sooner."""
+        self.wait_for(
+            service="orchestrator",
+            action="job_complete",
+            correlation_id=self.job.correlation_id,
+        )
+
     def worker_url(self) -> str:
         """Return where this process reaches the cluster's worker."""
         return self.cluster.worker().url

@@ -51,7 +51,7 @@ def _reads_slowly(scene: Scene, readers: ExitStack, slow: list[SlowReader]) -> N
 
 @then("the job is complete while the slow reader still reads")
 def _complete(scene: Scene, slow: list[SlowReader]) -> None:
-    scene.wait_for(action="job_complete", correlation_id=scene.job.correlation_id)
+    scene.wait_complete()
     assert slow[0].is_reading
     assert "end" not in [frame.type for frame in slow[0].frames]
 

@@ -216,11 +216,7 @@ def _late(scene: Scene, read_late: list[ServerSentEvent | Overlong]) -> None:
     """Nothing is taken from the socket until the orchestrator has said that the job is complete."""
     client = scene.cluster.client()
     with client.stream("GET", f"/v1/jobs/{scene.job.job_id}/stream") as answer:
-        scene.narration.wait_for(
-            action="job_complete",
-            correlation_id=scene.job.correlation_id,
-            timeout=STREAM_SECONDS,
-        )
+        scene.wait_complete()
         decoder = Decoder()
         read_late += [frame for piece in answer.iter_bytes() for frame in decoder.feed(piece)]
 
@@ -241,9 +237,7 @@ def _leaves(scene: Scene) -> None:
 
 @then("the job completes all the same")
 def _completes_alone(scene: Scene) -> None:
-    scene.narration.wait_for(
-        action="job_complete", correlation_id=scene.job.correlation_id, timeout=STREAM_SECONDS
-    )
+    scene.wait_complete()
 
 
 @then(parsers.parse("the client may resume where the answer says, and read to the end"))
