@@ -136,6 +136,7 @@ def repeat_exactly() -> None:
     import torch
 
     torch.set_num_threads(1)
+    # As use_deterministic_algorithms(True), which would import torch's compiler: 2 s of each start.
     torch.set_deterministic_debug_mode("error")
-    # A debugging aid that the line above switches on; it fills every result before it is computed.
+    # A debugging aid that this mode switches on; it fills every result before it is computed.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set by a module class

@@ -137,3 +137,18 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path: Path) -> None:
 def test_a_path_that_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is no file; --model takes `tiny`"):
         locate(str(tmp_path))
+
+
+def test_loading_imports_nothing_of_torchs_compiler() -> None:
+    """It would take as long as torch itself, at each start of a worker."""
+    program = (
+        "import sys\n"
+        "from harness.services.worker.engine import load_engine\n"
+        "load_engine(device='cpu', model='tiny', slots=1, kv_tokens=None, worker_id='w')\n"
+        "print(sys.modules.keys() & {'torch._dynamo', 'torch._inductor', 'sympy'}, file=sys.stderr)"
+    )
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "set()")
