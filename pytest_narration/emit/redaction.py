@@ -14,7 +14,7 @@ import enum
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from string import Formatter
 
 import jsonschema_rs
@@ -24,8 +24,6 @@ from . import _secrets
 from ._secrets import MARK
 
 __all__ = ["REDACTED", "Redactor"]
-
-_Matcher = Callable[[object], bool]
 
 REDACTED = MARK
 """What stands in the place of a secret."""
@@ -69,29 +67,13 @@ class Redactor:
     def __init__(self, extra: Iterable[str] = ()) -> None:
         patterns = (extra,) if isinstance(extra, str) else tuple(extra)
         self._extra = tuple(_checked(pattern) for pattern in patterns)
-        self._others = "".join(f"|(?:{pattern})" for pattern in patterns)
-        self._suspect = _matcher(f"{_secrets.HINTS}|{_CHARACTER_HINTS}{self._others}")
+        others = "".join(f"|(?:{pattern})" for pattern in patterns)
+        self._intricate = f"{_secrets.NAMED_HINTS}|{_CHARACTER_HINTS}{others}"
+        self._suspect = _matcher(f"{_secrets.HINTS}|{_CHARACTER_HINTS}{others}")
         self.is_suspect_text: Callable[[str], bool] = self._suspect
         """:meth:`is_suspect` for text that is known to hold no lone surrogates."""
         # Names of fields come from call sites: few, and asked about in every event.
         self._is_secret_name = lru_cache(maxsize=4096)(_secrets.is_secret_name)
-
-    # Compiled when first needed, by the first text that is suspect: each takes milliseconds.
-    @cached_property
-    def _deceives(self) -> _Matcher:
-        return _matcher(_CHARACTER_HINTS)
-
-    @cached_property
-    def _is_intricate(self) -> _Matcher:
-        return _matcher(f"{_secrets.NAMED_HINTS}|{_CHARACTER_HINTS}{self._others}")
-
-    @cached_property
-    def _is_named(self) -> _Matcher:
-        return _matcher(_secrets.NAMED_HINTS)
-
-    @cached_property
-    def _has_rare(self) -> _Matcher:
-        return _matcher(_secrets.RARE_HINTS)
 
     def is_suspect(self, text: str) -> bool:
         """Tell whether :meth:`clean` may change this text; it never does when this says no."""
@@ -110,7 +92,8 @@ class Redactor:
                 return text
         except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot hold
             text = _SURROGATES.sub("\ufffd", text)
-        if not self._is_intricate(text):
+        # Apart from the first, matchers are compiled for the first text that is suspect.
+        if not _matcher(self._intricate)(text):
             plain = text
             for _ in range(_MAX_TURNS):
                 span = _secrets.first_unnamed(plain)
@@ -120,7 +103,7 @@ class Redactor:
                 if not self._suspect(plain):
                     return plain
         plain = text
-        if self._deceives(text):
+        if _matcher(_CHARACTER_HINTS)(text):
             # A line break ends a value, so it becomes a space only once values are found.
             plain = self._without_secrets(_without_deceit(text)).replace("\n", " ")
             if not self._suspect(plain):
@@ -135,7 +118,11 @@ class Redactor:
         return text if plain == text else plain
 
     def _without_secrets(self, text: str) -> str:
-        spans = _secrets.find(text, named=self._is_named(text), rare=self._has_rare(text))
+        spans = _secrets.find(
+            text,
+            named=_matcher(_secrets.NAMED_HINTS)(text),
+            rare=_matcher(_secrets.RARE_HINTS)(text),
+        )
         text = _replaced(text, spans)
         for pattern in self._extra:
             text = pattern.sub(MARK, text)
@@ -276,7 +263,9 @@ def _probe(index: int) -> str:
     return f"Zq7xProbe{index:03d}Kw9vR2tB5nM8"
 
 
-def _matcher(pattern: str) -> _Matcher:
+# This cache takes no lock, which the child of a fork could inherit locked.
+@lru_cache(maxsize=64)
+def _matcher(pattern: str) -> Callable[[object], bool]:
     schema = {"type": "string", "pattern": pattern}
     return jsonschema_rs.validator_for(
         schema, pattern_options=jsonschema_rs.RegexOptions(size_limit=1 << 24)

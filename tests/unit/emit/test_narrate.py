@@ -636,6 +636,30 @@ def test_a_forked_child_is_an_instance_of_its_own() -> None:
     ]
 
 
+def test_a_fork_while_another_thread_meets_its_first_secret_leaves_a_child_that_narrates() -> None:
+    done = run(
+        "import os, signal, threading, time\n"
+        "from pytest_narration.emit import *\n"
+        "def say(): narrate('login', 'Got {x}', x='password=hunter2secret')\n"
+        "for turn in range(10):\n"
+        "    configure('svc')\n"
+        "    thread = threading.Thread(target=say)\n"
+        "    thread.start()\n"
+        "    time.sleep(0.0005 * turn)\n"
+        "    pid = os.fork()\n"
+        "    if pid == 0:\n"
+        "        signal.alarm(10)\n"
+        "        say()\n"
+        "        os._exit(0)\n"
+        "    _, status = os.waitpid(pid, 0)\n"
+        "    assert status == 0, f'the child of turn {turn} hung'\n"
+        "    thread.join()\n"
+    )
+
+    assert done.stderr == b""
+    assert done.stdout.count(b"[REDACTED]") == 2 * 2 * 10
+
+
 def test_a_call_with_nonsense_does_not_raise() -> None:
     done = run(
         "from pytest_narration.emit import *\n"
