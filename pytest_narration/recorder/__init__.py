@@ -257,7 +257,7 @@ class Recorder(Waits, Evidence):
         with self._lock:
             positions = log.candidates(where, *self._positions(start, stop))
         # Outside the lock: appended columns never change, and conditions may be users' functions.
-        found = map(log.record, positions)
+        found = log.records(where, positions)
         return list(found) if where.is_empty else [r for r in found if where.matches(r)]
 
     def _concerning(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..event import Channel, Event
 from .records import Record
@@ -110,19 +110,26 @@ class EventLog:
                 found = positions.get(value, _NOWHERE)
                 if shortest is None or len(found) < len(shortest):
                     shortest = found
-        candidates: Sequence[int] = range(start, stop)
-        if shortest is not None:
-            candidates = shortest[bisect_left(shortest, start) : bisect_left(shortest, stop)]
-        wanted = where.origin
-        return self._seen_at(wanted, candidates) if wanted else candidates
+        if shortest is None:
+            return range(start, stop)
+        return shortest[bisect_left(shortest, start) : bisect_left(shortest, stop)]
 
-    def _seen_at(self, wanted: Mapping[str, str], positions: Sequence[int]) -> list[int]:
-        """Keep the positions of sightings from a place, before a record is made of each."""
+    def records(self, where: Where, positions: Iterable[int]) -> Iterator[Record]:
+        """Yield the sightings at some positions, but for those whose origin is another one."""
+        wanted = where.origin.items()
+        if not wanted:
+            yield from map(self.record, positions)
+            return
         origins = self._origins
         fits: dict[Origin, bool] = {}
-        for origin in set(map(origins.__getitem__, positions)):
-            fits[origin] = wanted.items() <= dict(zip(_ORIGIN, origin, strict=True)).items()
-        return [position for position in positions if fits[origins[position]]]
+        for position in positions:
+            origin = origins[position]
+            fit = fits.get(origin)
+            if fit is None:
+                fit = wanted <= dict(zip(_ORIGIN, origin, strict=True)).items()
+                fits[origin] = fit
+            if fit:
+                yield self.record(position)
 
     def concerning(self, wheres: Sequence[Where] | None, start: int, stop: int) -> Sequence[int]:
         """Return positions that may meet one of the conditions, ascending; all for ``None``."""

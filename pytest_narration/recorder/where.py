@@ -20,7 +20,7 @@ __all__ = ["ORIGIN", "Difference", "Matcher", "Where", "accepts"]
 ORIGIN = frozenset({"channel", "source", "stream"})
 """Conditions on the sighting; all others are on the event."""
 
-_PLAIN = (str, int, float)
+_PLAIN = frozenset({str, int, float, bool})
 """Types of values that nothing but equality is meant by."""
 
 
@@ -45,7 +45,7 @@ def _judge_of(expected: Any) -> Callable[[Any], bool]:
     """Return what judges values; telling what is expected costs more than many judgements."""
     if isinstance(expected, re.Pattern):
         return lambda value: isinstance(value, str) and expected.search(value) is not None
-    if isinstance(expected, _PLAIN):
+    if type(expected) in _PLAIN:
         return lambda value: bool(value == expected)
     if isinstance(expected, Matcher):
         return expected.accepts
@@ -83,9 +83,9 @@ class Where:
         # without calls.
         checks, places, rich = [], [], []
         for name, value in self.conditions.items():
-            if name in COLUMNS and isinstance(value, _PLAIN):
+            if name in COLUMNS and isinstance(value, str | int | float):
                 checks.append((name, value))
-            elif name in ORIGIN and isinstance(value, str):
+            elif name in ORIGIN and type(value) is str:
                 places.append((name, value))
             else:
                 rich.append((name, _judge_of(value)))
