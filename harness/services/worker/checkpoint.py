@@ -92,6 +92,7 @@ def load(path: Path, device: torch.device) -> Transformer:
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path.name} cannot be read as safetensors: {error}") from error
     model.load_state_dict(weights, assign=True)
+    model.make_tables()
     return model.to(device).eval().requires_grad_(False)
 
 
@@ -139,6 +140,7 @@ def tiny(seed: int = _SEED) -> Transformer:
                 scale *= 1.5 if name.startswith("head") else 1.0
                 weight.copy_(torch.randn(weight.shape, generator=source) * scale)
         model.head.bias.copy_(_byte_frequencies())
+    model.make_tables()
     return model
 
 

@@ -101,13 +101,13 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(self._path)
         self.norm = _RMSNorm(config.width)
         self.head = nn.Linear(config.width, config.vocab)
-        # These are no weights, so no checkpoint has them: never on `meta`.
-        with torch.device("cpu"):
-            cos, sin = _rotations(config)
-            places = torch.arange(config.context)
+
+    def make_tables(self) -> None:
+        """Compute what is no weight and so is in no checkpoint; once, before the first use."""
+        cos, sin = _rotations(self.config)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
-        self.register_buffer("places", places, persistent=False)
+        self.register_buffer("places", torch.arange(self.config.context), persistent=False)
 
     @torch.inference_mode()
     def prefill(self, tokens: list[int], cache: Cache, slot: int) -> Tensor:
