@@ -86,7 +86,7 @@ class SseSource(Source):
         self.body = ""
         """What an answer that is no stream said."""
         self.connections = 0
-        """Requests made, reconnections included."""
+        """How often the stream was asked for, reconnections included."""
         self.last_event_id = last_event_id
         self._request_headers = dict(headers or {})
         self._method = method
@@ -190,12 +190,13 @@ class SseSource(Source):
 
         timeout = httpx.Timeout(self._connect_timeout, read=self._idle_timeout, pool=None)
         host = httpx.URL(self.url).host
+        # A proxy that the environment names has no way to this machine's own ports.
+        trust_env = not (host == "localhost" or host.startswith("127.") or host == "::1")
         return httpx.Client(
             timeout=timeout,
-            verify=trusted(),
+            verify=trusted(trust_env=trust_env),
             follow_redirects=True,
-            # A proxy that the environment names has no way to this machine's own ports.
-            trust_env=not (host == "localhost" or host.startswith("127.") or host == "::1"),
+            trust_env=trust_env,
         )
 
     def _give_up(self) -> Ending:
@@ -238,7 +239,8 @@ class SseSource(Source):
             self._interrupt()
 
     def _take(self, response: httpx.Response) -> Ending | None:
-        self._answered(response)
+        for answer in (*response.history, response):
+            self._answered(answer)
         if self._stopping.is_set():
             return None
         if response.status_code == 204:  # "stop reconnecting", says the standard

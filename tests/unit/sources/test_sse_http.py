@@ -150,10 +150,23 @@ def test_another_content_type_is_no_stream(recorder: Recorder) -> None:
 def test_a_redirection_is_followed(recorder: Recorder) -> None:
     with serve(stream(STARTED, DONE)) as target:
         with serve(stream(status=307, Location=f"{target.url}/there")) as script:
-            script.answers *= 2  # the first client only learns that there is another address
             with SseSource(script.url, recorder) as source:
                 assert source.wait_done(10).outcome == "complete"
+            assert len(script.requests) == 1
     assert [frame.type for frame in source.frames] == ["started", "done"]
+    assert [exchange.status for exchange in recorder.exchanges] == [307, 200]
+
+
+def test_certificates_that_cannot_be_read_matter_to_who_needs_them(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "no/such/file.pem")
+    with serve(stream(STARTED, DONE)) as script:
+        with SseSource(script.url, recorder) as source:
+            assert source.wait_done(10).outcome == "complete"
+    with SseSource("https://example.invalid/stream", recorder, reconnect=False) as remote:
+        ending = remote.wait_done(10)
+    assert "SSL_CERT_FILE='no/such/file.pem'" in ending.detail
 
 
 def test_204_means_that_there_is_nothing_more(recorder: Recorder) -> None:
