@@ -121,7 +121,7 @@ def check_rule_ids(ids: Iterable[str], known: Iterable[str]) -> None:
     known = sorted(known)
     for rule_id in ids:
         if rule_id not in known:
-            close = get_close_matches(rule_id, known, n=1)
+            close = get_close_matches(str(rule_id), known, n=1)
             rules = f"did you mean {close[0]!r}? Rules" if close else "rules"
             raise ConfigurationError(
                 f"no rule is named {rule_id!r}; {rules} are: {', '.join(known)}"

@@ -64,6 +64,7 @@ def test_an_unmarked_test_is_not_judged(project: pytest.Pytester, run: Run) -> N
         ("allow=['no-secrets']", "*allow has 'no-secrets'; expected*"),
         ("allow={'no-secrets': ''}", "*allow of 'no-secrets' needs a reason*"),
         ("allow={'no-such-rule': 'x'}", "*no rule is named 'no-such-rule'*"),
+        ("allow={1: 'x'}", "*no rule is named 1; rules are: *"),
         ("strict=True", "*does not take strict; it takes rules=*"),
         ("'no-secrets'", "*does not take 'no-secrets'; it takes rules=*"),
     ],

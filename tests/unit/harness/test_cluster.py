@@ -83,7 +83,9 @@ def test_the_stream_follows_the_grammar_and_what_it_says_is_also_on_stdout(
 
 def test_a_job_runs_to_its_end_when_nobody_reads_its_stream(cluster: Cluster) -> None:
     job = cluster.submit(correlation_id="unread")
-    cluster.recorder.wait_for(timeout=20, correlation_id="unread", action="job_complete")
+    cluster.recorder.wait_for(
+        timeout=20, service="orchestrator", correlation_id="unread", action="job_complete"
+    )
     status = cluster.client().get(f"/v1/jobs/{job.job_id}").json()
     assert status["state"] == "completed"
     assert status["result"]["tokens_out"] == 20
