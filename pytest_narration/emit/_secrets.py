@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import cache, partial
+from functools import cache
 
 __all__ = [
     "HINTS",
@@ -49,7 +49,6 @@ _ASSIGN = r"""(?>:=|=>|==?|:|>(?![<\s"'\\])|%3[ad])"""
 _ASSIGN_HINT = r"(?::=|=>|==?|[:>]|%3[ad])"
 # A header as frameworks hold it: (b'cookie', b'…').
 _PAIR = r"""\\{0,15}["']\s{0,8},(?=\s{0,8}b?\\{0,15}["'])"""
-_OR_PAIR = f"|{_PAIR}"
 _PAIR_HINT = r"""\\{0,15}["']\s{0,8},"""
 _SPACE = r"(?:\s{1,8}|%20|\+)"
 
@@ -95,7 +94,7 @@ _PARAMETERS = (
     r"""(?:(?<==)"[^"]{0,512}+"?)?(?:\s{0,4}[,;]\s{0,4}[\w-]{1,40}="""
     r"""(?:"[^"]{0,512}+"?|[^\s",']{0,512}+))*+"""
 )
-# What follows "Bearer" is found without its header too, so it is left to _bearer.
+# What follows "Bearer" is found without its header too, so it is left to _BEARER.
 _CREDENTIAL = (
     rf"(?!bearer{_SPACE}|{_SCHEME}{_SPACE}{_HARMLESS})(?:{_SCHEME}{_SPACE})?+"
     rf"(?:{_BRACKETED}|((?:(?:[a-z][\w-]{{0,32}}+)\s{{1,8}})?{_BARE}{_PARAMETERS}))"
@@ -120,12 +119,16 @@ _Match = Callable[[str, int], re.Match[str] | None]
 _LookBack = Callable[[str, int], bool]
 
 
-# Compiled when first needed: a pattern with a value takes milliseconds, and most processes meet
-# few of these names or none.
+# A pattern with a value takes milliseconds to compile, and most processes meet few names or none.
 @cache
-def _assigned(name: str, bare: str = f"({_BARE})", pair: str = "") -> _Match:
-    name = rf"{name}[0-9]{{0,2}}(?:{_CLOSE}{_ASSIGN}{pair})"
-    return re.compile(f"{name}{_value(bare)}", re.DOTALL).match
+def _match_of(pattern: str) -> _Match:
+    """Return what matches, compiled when first needed."""
+    return re.compile(pattern, re.DOTALL).match
+
+
+def _assigned(name: str, bare: str = f"({_BARE})", *, pair: bool = False) -> str:
+    paired = f"|{_PAIR}" if pair else ""
+    return rf"{name}[0-9]{{0,2}}(?:{_CLOSE}{_ASSIGN}{paired}){_value(bare)}"
 
 
 def _is_kind_of_key(low: str, at: int) -> bool:
@@ -136,50 +139,34 @@ def _is_no_model_token(low: str, at: int) -> bool:
     return not low[max(0, at - 9) : at].rstrip("-_ ").endswith(_OF_MODELS)
 
 
-# What to find, what matches there, what must stand before it.
-_ASSIGNMENTS: tuple[tuple[str, Callable[[], _Match], _LookBack | None], ...] = (
-    ("pass", partial(_assigned, "pass(?:word|wd|phrase|code)"), None),
-    ("pwd", partial(_assigned, "pwd"), None),
-    ("secret", partial(_assigned, "secret"), None),
-    ("token", partial(_assigned, "token"), _is_no_model_token),
-    ("key", partial(_assigned, "key", pair=_OR_PAIR), _is_kind_of_key),
-    ("credential", partial(_assigned, "credentials?"), None),
-    ("authori", partial(_assigned, "authori[sz]ation", _CREDENTIAL, _OR_PAIR), None),
-    ("cookie", partial(_assigned, "cookie", f"({_CRUMBS})", _OR_PAIR), None),
-    ("x-amz-sig", partial(_assigned, "x-amz-signature"), None),
-    (
-        "sessi",
-        partial(_assigned, "sessi(?:onid|d)"),
-        lambda low, at: low[max(0, at - 3) : at] == "php",
-    ),
-    ("jsessionid", partial(_assigned, "jsessionid"), None),
+# What to find, the pattern to match there, what must stand before it.
+_ASSIGNMENTS: tuple[tuple[str, str, _LookBack | None], ...] = (
+    ("pass", _assigned("pass(?:word|wd|phrase|code)"), None),
+    ("pwd", _assigned("pwd"), None),
+    ("secret", _assigned("secret"), None),
+    ("token", _assigned("token"), _is_no_model_token),
+    ("key", _assigned("key", pair=True), _is_kind_of_key),
+    ("credential", _assigned("credentials?"), None),
+    ("authori", _assigned("authori[sz]ation", _CREDENTIAL, pair=True), None),
+    ("cookie", _assigned("cookie", f"({_CRUMBS})", pair=True), None),
+    ("x-amz-sig", _assigned("x-amz-signature"), None),
+    ("sessi", _assigned("sessi(?:onid|d)"), lambda low, at: low[max(0, at - 3) : at] == "php"),
+    ("jsessionid", _assigned("jsessionid"), None),
 )
 
-
-@cache
-def _bearer() -> _Match:
-    return re.compile(
-        rf"bearer(?:{_SPACE}|\s?[:=])(?!(?:tokens?|auth|authentication|authori[sz]ation|of|is|was"
-        r"|and|or|the|an?|realm|error|scheme|headers?|credentials?|type|format|access|but|in|for"
-        rf"|to|with|from|only|if|as|on|by|bonds?)(?![\w-])){_value(f'({_BARE})')}",
-        re.DOTALL,
-    ).match
-
-
-@cache
-def _option() -> _Match:
-    return re.compile(
-        rf"--([a-z][\w-]{{0,60}}+)(?:\s{{1,8}}(?![-=:<>&;,)\]}}|])|{_PAIR}\s{{0,8}})"
-        + _value(f"({_BARE})", lead=""),
-        re.DOTALL,
-    ).match
-
-
+_BEARER = (
+    rf"bearer(?:{_SPACE}|\s?[:=])(?!(?:tokens?|auth|authentication|authori[sz]ation|of|is|was|and"
+    r"|or|the|an?|realm|error|scheme|headers?|credentials?|type|format|access|but|in|for|to|with"
+    rf"|from|only|if|as|on|by|bonds?)(?![\w-])){_value(f'({_BARE})')}"
+)
 # "Basic" is an ordinary word; what follows must look like base64.
 _BASIC = re.compile(
     rf"(?i:basic){_SPACE}(?=[A-Za-z/]{{1,40}}[A-Z0-9+=]|[0-9+/])([A-Za-z0-9+/_-]{{6,}}+=*+)"
 ).match
 _OPTION_START = re.compile("--[a-z]")
+_OPTION = rf"--([a-z][\w-]{{0,60}}+)(?:\s{{1,8}}(?![-=:<>&;,)\]}}|])|{_PAIR}\s{{0,8}})" + _value(
+    f"({_BARE})", lead=""
+)
 _PEM = re.compile(r"-----begin [a-z0-9 ]{0,40}private key(?: block)?-----").match
 _PEM_END = re.compile(rf"-----end [a-z0-9 ]{{0,40}}-{{0,5}}(?:{_BARE})?").match
 _QUOTE = re.compile(r"""["']""")
@@ -414,9 +401,9 @@ def _add_named(text: str, spans: _Spans) -> None:
     for needle, assigned, look_back in _ASSIGNMENTS:
         if needle in low:
             more = _MORE_CRUMBS if needle == "cookie" else _MORE
-            _add_values(low, needle, assigned(), look_back, more, spans)
+            _add_values(low, needle, _match_of(assigned), look_back, more, spans)
     if "bearer" in low:
-        _add_values(low, "bearer", _bearer(), None, _MORE, spans)
+        _add_values(low, "bearer", _match_of(_BEARER), None, _MORE, spans)
     if "--" in low:
         _add_options(low, spans)
         if "-----begin" in low:
@@ -431,7 +418,7 @@ def _add_options(low: str, spans: _Spans) -> None:
         at = option.start()
         if at >= spans.limit:
             return
-        match = _option()(low, at) if at >= go_on else None
+        match = _match_of(_OPTION)(low, at) if at >= go_on else None
         if match is not None and is_secret_name(match[1]):
             if spans.is_full(at):
                 return
