@@ -19,9 +19,9 @@ from .awaiting import Waiters
 from .emitters import Death, Emitters, LastLines, Silence, Status
 from .evidence import Evidence, View
 from .expectation import Expectation, Pattern, Progress, State, Waited
-from .log import EventLog, Origin
+from .log import EventLog
 from .quiescence import OpenStreams
-from .records import IN_PROCESS, Ending, Exchange, Frame, Match, Outcome, Record
+from .records import IN_PROCESS, Ending, Exchange, Frame, Match, Origin, Outcome, Record
 from .waits import Explain, Waits, brief
 from .where import Difference, Matcher, Where, accepts
 
@@ -142,7 +142,7 @@ class Recorder(Waits, Evidence):
         # One look-up for two purposes: this runs for every captured line.
         origin = self._origins.get((channel, source, stream, service))
         if origin is None:
-            origin = (channel, source, stream)
+            origin = Origin(channel, source, stream)
             self._origins[channel, source, stream, service] = origin
             self._emitters.saw(source, service)
         return origin
@@ -178,7 +178,7 @@ class Recorder(Waits, Evidence):
             self._emitters.ended(ending.source)
             self._streams_open.ended(ending.source)
             # Whoever speaks from there again is noticed again.
-            self._origins = {o: v for o, v in self._origins.items() if v[1] != ending.source}
+            self._origins = {o: v for o, v in self._origins.items() if v.source != ending.source}
         self._waiters.ring()
 
     def add_exchange(

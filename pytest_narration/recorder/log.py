@@ -10,16 +10,12 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..event import Channel, Event
-from .records import Record
+from ..event import Event
+from .records import Origin, Record
 from .shelf import Shelf
 from .where import Where
 
-__all__ = ["EventLog", "Origin"]
-
-Origin = tuple[Channel, str, str | None]
-"""Channel, source and stream of a sighting; few distinct ones, so they are shared."""
-_ORIGIN = ("channel", "source", "stream")
+__all__ = ["EventLog"]
 
 
 class _Positions(dict[str | None, "array[int]"]):
@@ -116,8 +112,7 @@ class EventLog:
 
     def records(self, where: Where, positions: Iterable[int]) -> Iterator[Record]:
         """Yield the sightings at some positions, but for those whose origin is another one."""
-        wanted = where.origin.items()
-        if not wanted:
+        if not where.on_origin:
             yield from map(self.record, positions)
             return
         origins = self._origins
@@ -126,8 +121,7 @@ class EventLog:
             origin = origins[position]
             fit = fits.get(origin)
             if fit is None:
-                fit = wanted <= dict(zip(_ORIGIN, origin, strict=True)).items()
-                fits[origin] = fit
+                fit = fits[origin] = where.may_be_from(origin)
             if fit:
                 yield self.record(position)
 

@@ -7,19 +7,27 @@ event, a frame and an HTTP call is known; ``at`` is the recorder's clock in seco
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from ..event import Channel, Event
 
-__all__ = ["IN_PROCESS", "Ending", "Exchange", "Frame", "Match", "Outcome", "Record"]
+__all__ = ["IN_PROCESS", "Ending", "Exchange", "Frame", "Match", "Origin", "Outcome", "Record"]
 
 IN_PROCESS = "in-process"
 """Source name of what this very process narrates: seen as it is made, so no line can get lost."""
 
 Outcome = Literal["complete", "cut off", "unreachable"]
 """How a source ended; anything but ``complete`` makes a check of it inconclusive."""
+
+
+class Origin(NamedTuple):
+    """Where a sighting was made; few distinct ones, so they are shared."""
+
+    channel: Channel
+    source: str
+    stream: str | None
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

@@ -13,11 +13,11 @@ from typing import Any, Protocol, runtime_checkable
 import msgspec
 
 from ..event import COLUMNS, Event
-from .records import Record
+from .records import Origin, Record
 
 __all__ = ["ORIGIN", "Difference", "Matcher", "Where", "accepts"]
 
-ORIGIN = frozenset({"channel", "source", "stream"})
+ORIGIN = frozenset(Origin._fields)
 """Conditions on the sighting; all others are on the event."""
 
 _PLAIN = frozenset({str, int, float, bool})
@@ -43,14 +43,13 @@ def accepts(expected: Any, value: Any) -> bool:
 
 def _judge_of(expected: Any) -> Callable[[Any], bool]:
     """Return what judges values; telling what is expected costs more than many judgements."""
-    if isinstance(expected, re.Pattern):
-        return lambda value: isinstance(value, str) and expected.search(value) is not None
-    if type(expected) in _PLAIN:
-        return lambda value: bool(value == expected)
-    if isinstance(expected, Matcher):
-        return expected.accepts
-    if callable(expected):
-        return lambda value: bool(expected(value))
+    if type(expected) not in _PLAIN:
+        if isinstance(expected, re.Pattern):
+            return lambda value: isinstance(value, str) and expected.search(value) is not None
+        if isinstance(expected, Matcher):
+            return expected.accepts
+        if callable(expected):
+            return lambda value: bool(expected(value))
     return lambda value: bool(value == expected)
 
 
@@ -96,10 +95,9 @@ class Where:
         """Whether every record meets it."""
         return not self.conditions and self.predicate is None
 
-    @property
-    def origin(self) -> Mapping[str, str]:
-        """The conditions on the sighting that ask for equality, of ``channel, source, stream``."""
-        return dict(self._places)
+    def may_be_from(self, place: Origin | Record) -> bool:
+        """Say whether a place of sightings meets the conditions of equality on it."""
+        return all(getattr(place, name) == value for name, value in self._places)
 
     def matches(self, record: Record) -> bool:
         """Say whether the record meets every condition."""
@@ -107,9 +105,8 @@ class Where:
         for name, value in self._checks:
             if getattr(event, name) != value:
                 return False
-        for name, value in self._places:
-            if getattr(record, name) != value:
-                return False
+        if self._places and not self.may_be_from(record):
+            return False
         for name, is_met in self._rich:
             if not is_met(_value(record, name)):
                 return False
