@@ -147,7 +147,7 @@ class Policy:
                 points=self.catalog.points if self.catalog else (),
                 options={"contract": {"contracts": self.contracts}},
             )
-            check_rule_ids(choice.off, (rule.id for rule in self.rules))
+            check_rule_ids(choice.off, {rule.id for rule in self.rules})
         except (ConfigurationError, CatalogError) as error:
             raise pytest.UsageError(str(error)) from None
         return [verdict for verdict in verdicts if verdict.rule not in choice.off]

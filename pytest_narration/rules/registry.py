@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -113,18 +113,17 @@ def rule(
     return make
 
 
-def check_rule_ids(ids: Iterable[str], known: Iterable[str]) -> None:
+def check_rule_ids(ids: Iterable[str], known: Collection[str]) -> None:
     """Refuse an id that no rule has.
 
     :raises ConfigurationError: naming the rules that there are.
     """
-    known = sorted(known)
     for rule_id in ids:
         if rule_id not in known:
             close = get_close_matches(str(rule_id), known, n=1)
             rules = f"did you mean {close[0]!r}? Rules" if close else "rules"
             raise ConfigurationError(
-                f"no rule is named {rule_id!r}; {rules} are: {', '.join(known)}"
+                f"no rule is named {rule_id!r}; {rules} are: {', '.join(sorted(known))}"
             )
 
 

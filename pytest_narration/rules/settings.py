@@ -14,7 +14,7 @@ What makes a check weaker needs a ``reason``; a table that is wrong is refused w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -43,7 +43,7 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     """A source or client: exempts its doubts, and violations that blame no event."""
 
     @classmethod
-    def of(cls, entry: Allowance | Mapping[str, Any], known: Iterable[str]) -> Allowance:
+    def of(cls, entry: Allowance | Mapping[str, Any], known: Collection[str]) -> Allowance:
         """Read one entry of ``allow``.
 
         :raises ConfigurationError: it has no reason, names nothing to allow or an unknown rule.
