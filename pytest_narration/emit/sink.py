@@ -23,7 +23,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
 
-__all__ = ["Drops", "FdSink", "Sink"]
+__all__ = ["BACKLOG_BYTES", "Drops", "FdSink", "Sink"]
+
+BACKLOG_BYTES: Final = 4 << 20
+"""What may wait by default: seconds of a busy service's lines."""
 
 _PIPE_BUF: Final = select.PIPE_BUF
 _FIRST_PAUSE_SECONDS: Final = 0.02
@@ -94,7 +97,7 @@ class FdSink:
         self,
         fd: int = 1,
         *,
-        backlog_bytes: int = 1 << 20,
+        backlog_bytes: int = BACKLOG_BYTES,
         on_recovered: Callable[[Drops], None] | None = None,
     ) -> None:
         self._limit = backlog_bytes
@@ -166,23 +169,26 @@ class FdSink:
             with suppress(Exception):
                 self.on_recovered(drops)
 
-    def flush(self, timeout: float) -> bool:
-        """Write what waits; give up after ``timeout`` seconds or when nobody reads."""
+    def flush(self, timeout: float, *, down_to: int = 0) -> bool:
+        """Write what waits; give up after ``timeout`` seconds or when nobody reads.
+
+        :param down_to: how many bytes may still wait in the end.
+        """
         deadline = time.monotonic() + timeout
         while True:
             with self.lock:
                 if self._state == _FREE or self._state == _WRITING or self._closed:
-                    return not self._backlog
+                    return self._size <= down_to
                 drops = self._drain()
-                is_empty = not self._backlog
+                is_done = self._size <= down_to
                 error = self._error
             self.tell(drops)
-            if is_empty and drops is None:
+            if is_done and drops is None:
                 return True
             left = deadline - time.monotonic()
             if left <= 0 or _WHY.get(error) in ("NO_READER", "CLOSED"):
-                return is_empty
-            if not is_empty:
+                return is_done
+            if not is_done:
                 self._pause(error, min(left, _FIRST_PAUSE_SECONDS))
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import os
 import selectors
 import shlex
@@ -22,6 +23,8 @@ from .source import Intake, Mapped, Source
 __all__ = ["ProcessSource", "StreamSource"]
 
 _CHUNK = 256 * 1024
+_PIPE_BYTES = 1 << 20
+"""What a pipe holds while the threads of a busy test keep ours from reading."""
 _TICK = 0.2
 """Seconds between looks at whether the process still lives while it is silent."""
 _LINGER = 2.0
@@ -137,6 +140,7 @@ class ProcessSource(Source):
         with selectors.DefaultSelector() as selector:
             for pipe, intake in ((process.stdout, self._out), (process.stderr, self._err)):
                 if pipe is not None:
+                    _widen(pipe.fileno())
                     selector.register(pipe, selectors.EVENT_READ, intake)
             held_open = not self._read(process, selector)
         self._out.finish()
@@ -184,6 +188,12 @@ class ProcessSource(Source):
 
         clean = Redactor().clean
         return f"{state}; its last lines:\n" + "\n".join(f"  {clean(t)}" for t in self.lines(5))
+
+
+def _widen(descriptor: int) -> None:
+    """Let a pipe hold more, where the system has such a setting and allows it."""
+    with contextlib.suppress(AttributeError, OSError):
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _command(args: Sequence[str | int | os.PathLike[str]]) -> list[str]:
@@ -247,6 +257,7 @@ class StreamSource(Source):
     def _chunks(self) -> Any:
         try:
             descriptor = self._file.fileno()
+            _widen(descriptor)
             with selectors.DefaultSelector() as selector:
                 selector.register(descriptor, selectors.EVENT_READ)
                 yield from self._read_pipe(descriptor, selector)

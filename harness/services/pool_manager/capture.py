@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_narration.emit.sink import FdSink
+from pytest_narration.emit.sink import BACKLOG_BYTES, FdSink
 
 __all__ = ["Capture", "SharedSink", "WorkerLog", "shown"]
 
@@ -35,20 +35,26 @@ _decode_id = msgspec.json.Decoder(_Event).decode
 class SharedSink(FdSink):
     """Our stdout: what this service narrates, and what its workers printed."""
 
-    def __init__(self, fd: int = 1, **options: Any) -> None:
-        super().__init__(fd, **options)
+    def __init__(self, fd: int = 1, *, backlog_bytes: int = BACKLOG_BYTES) -> None:
+        super().__init__(fd, backlog_bytes=backlog_bytes)
+        self._share = backlog_bytes // 2
         self._closing = threading.Event()
 
     def relay(self, lines: bytes) -> None:
         """Write whole lines of a worker.
 
-        Waits while our reader is behind, so that none is dropped; when nobody reads at all they
-        are dropped and counted like lines of our own.
+        They take half of the backlog at most, the other is for what we narrate ourselves. While
+        our reader is further behind this waits, so that none is dropped; when nobody reads at
+        all they are dropped and counted like lines of our own.
         """
+        room = max(0, self._share - len(lines))
         while not self._closing.is_set():
             began = time.monotonic()
-            if self.flush(_FLUSH_SECONDS) or time.monotonic() - began < _FLUSH_SECONDS / 2:
-                break  # all is written, or flush gave up at once because there is no reader
+            if (
+                self.flush(_FLUSH_SECONDS, down_to=room)
+                or time.monotonic() - began < _FLUSH_SECONDS / 2
+            ):
+                break  # they fit, or flush gave up at once because there is no reader
         self.write(lines, 0)
 
     def let_go(self) -> None:

@@ -102,7 +102,7 @@ def test_a_slow_reader_of_our_stdout_loses_no_line_of_a_worker() -> None:
     """More than the sink's backlog, and nobody reads until the worker has written half of it."""
     worker_in, worker_out = os.pipe()
     our_in, our_out = os.pipe()
-    sink = SharedSink(our_out)
+    sink = SharedSink(our_out, backlog_bytes=1 << 20)
     capture = Capture(worker_in, "stdout", WorkerLog(1 << 16), sink.relay)
     count, line = 3000, b"%06d " + b"x" * 1000 + b"\n"
     half = threading.Event()
@@ -124,6 +124,28 @@ def test_a_slow_reader_of_our_stdout_loses_no_line_of_a_worker() -> None:
     writer.join()
     assert capture.join(_PATIENCE)
     assert text == b"".join(line % number for number in range(count))
+    os.close(our_in)
+    os.close(our_out)
+
+
+def test_our_own_lines_that_wait_do_not_hold_a_worker_back() -> None:
+    """A reader that never quite catches up with us would otherwise starve the worker."""
+    our_in, our_out = os.pipe()
+    sink = SharedSink(our_out)
+    own, number = b"o" * 999 + b"\n", 0
+    while sink.waiting < 100:
+        number += 1
+        sink.write(own, number)
+    relay = threading.Thread(target=sink.relay, args=(b"from the worker\n",), daemon=True)
+    relay.start()
+    relay.join(_PATIENCE)
+    assert not relay.is_alive(), "the worker's line waits until none of ours does"
+    sink.write(own, number + 1)
+    text = b""
+    while not text.endswith(b"worker\n" + own):
+        text += os.read(our_in, 1 << 20)
+    assert text == own * number + b"from the worker\n" + own
+    sink.close()
     os.close(our_in)
     os.close(our_out)
 
