@@ -199,11 +199,11 @@ def _complete(scene: Scene) -> None:
 
 @then("no printed line is lost")
 def _no_line_lost(scene: Scene) -> None:
-    """Each instance numbers its lines: every number of the scenario's part is there once."""
+    """Each instance numbers its lines: since its start, every number is there once."""
     scene.narration.settle(timeout=STREAM_SECONDS)
     printed = scene.narration.records(channel="stdout")
     assert {record.event.service for record in printed} >= set(SERVICES)
-    scene.narration.assert_holds(["provenance"])
+    scene.narration.session.assert_holds(["provenance"])
 
 
 @then("the frames have no gap and no repeat")

@@ -54,9 +54,9 @@ class Drops:
     count: int
     """How many lines."""
     first_seq: int
-    """The ``seq`` of the first of them."""
+    """The ``seq`` of the first of them; of our own ones, 0 when there is none."""
     last_seq: int
-    """The ``seq`` of the last of them."""
+    """The ``seq`` of the last of them, as above."""
     why: str
     """``SLOW_READER``, ``NO_READER``, ``DISK_FULL``, ``CLOSED``, or the name of an errno."""
 
@@ -65,7 +65,10 @@ class Sink(Protocol):
     """Where a narrator's lines go. No method blocks longer than it is told to, or raises."""
 
     def write(self, line: bytes, seq: int) -> None:
-        """Take one line with its newline; ``seq`` is its position in the instance's output."""
+        """Take one line with its newline; ``seq`` is its position in the instance's output.
+
+        Whole lines of another process may be passed on together, with 0 as ``seq``.
+        """
 
     def flush(self, timeout: float) -> bool:
         """Wait at most ``timeout`` seconds for waiting lines; say whether none is left."""
@@ -251,9 +254,11 @@ class FdSink:
         elif self._lost is None:
             error = errno.EBADF if self._closed else self._error or errno.EAGAIN
             why = _WHY.get(error) or errno.errorcode.get(error, "UNKNOWN")
-            self._lost = Drops(1, seq, seq, why)
+            self._lost = Drops(line.count(b"\n"), seq, seq, why)
         else:
-            self._lost = replace(self._lost, count=self._lost.count + 1, last_seq=seq)
+            count = self._lost.count + line.count(b"\n")
+            first, last = self._lost.first_seq or seq, seq or self._lost.last_seq
+            self._lost = replace(self._lost, count=count, first_seq=first, last_seq=last)
 
     def _see_to_backlog(self) -> Drops | None:
         """Have the backlog emptied: by a thread, or here and now where there can be none."""

@@ -23,8 +23,11 @@ from .source import Intake, Mapped, Source
 __all__ = ["ProcessSource", "StreamSource"]
 
 _CHUNK = 256 * 1024
-_PIPE_BYTES = 1 << 20
-"""What a pipe holds while the threads of a busy test keep ours from reading."""
+_PIPE_BYTES = 256 * 1024
+"""What a pipe holds while the threads of a busy test keep ours from reading.
+
+Linux gives all pipes of a user 64 MiB together, and tiny ones beyond.
+"""
 _TICK = 0.2
 """Seconds between looks at whether the process still lives while it is silent."""
 _LINGER = 2.0
@@ -97,6 +100,8 @@ class ProcessSource(Source):
             raise SourceError(
                 f"cannot start {self.name}: {' '.join(self.args)}: {error}"
             ) from error
+        assert self._process.stdout is not None
+        _widen(self._process.stdout.fileno())
         atexit.register(self._signal, signal.SIGKILL)
         self.recorder.attach(self.name, self._process.poll, self.lines, announces_end=True)
         return super().start()
@@ -140,7 +145,6 @@ class ProcessSource(Source):
         with selectors.DefaultSelector() as selector:
             for pipe, intake in ((process.stdout, self._out), (process.stderr, self._err)):
                 if pipe is not None:
-                    _widen(pipe.fileno())
                     selector.register(pipe, selectors.EVENT_READ, intake)
             held_open = not self._read(process, selector)
         self._out.finish()
@@ -193,7 +197,8 @@ class ProcessSource(Source):
 def _widen(descriptor: int) -> None:
     """Let a pipe hold more, where the system has such a setting and allows it."""
     with contextlib.suppress(AttributeError, OSError):
-        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        if fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) < _PIPE_BYTES:
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _command(args: Sequence[str | int | os.PathLike[str]]) -> list[str]:
@@ -257,9 +262,9 @@ class StreamSource(Source):
     def _chunks(self) -> Any:
         try:
             descriptor = self._file.fileno()
-            _widen(descriptor)
             with selectors.DefaultSelector() as selector:
                 selector.register(descriptor, selectors.EVENT_READ)
+                _widen(descriptor)
                 yield from self._read_pipe(descriptor, selector)
         except (OSError, AttributeError, ValueError):
             # No descriptor, or one that cannot be waited for, such as a regular file's.

@@ -18,6 +18,8 @@ from .engine import Engine, ProcessEngine
 from .settings import Settings, read_settings
 
 VERSION = "0.1.0"
+_FLUSH_SECONDS = 5.0
+"""For a slow reader: the last lines of the workers wait here too."""
 
 
 def main() -> int:
@@ -34,7 +36,7 @@ def main() -> int:
         return _serve(settings, tokens, sink)
     finally:
         sink.let_go()
-        flush()
+        flush(_FLUSH_SECONDS)
 
 
 def _serve(settings: Settings, tokens: Tokens, sink: SharedSink) -> int:

@@ -37,25 +37,27 @@ class SharedSink(FdSink):
 
     def __init__(self, fd: int = 1, *, backlog_bytes: int = BACKLOG_BYTES) -> None:
         super().__init__(fd, backlog_bytes=backlog_bytes)
-        self._share = backlog_bytes // 2
+        self._half = backlog_bytes // 2
+        self._turn = threading.Lock()
         self._closing = threading.Event()
 
     def relay(self, lines: bytes) -> None:
-        """Write whole lines of a worker.
+        """Write whole lines of a worker, one worker after the other.
 
-        They take half of the backlog at most, the other is for what we narrate ourselves. While
-        our reader is further behind this waits, so that none is dropped; when nobody reads at
+        Waits until they fit into the lower half of the backlog, so that none is dropped while
+        our reader is slow; the upper half is for what we narrate ourselves. When nobody reads at
         all they are dropped and counted like lines of our own.
         """
-        room = max(0, self._share - len(lines))
-        while not self._closing.is_set():
-            began = time.monotonic()
-            if (
-                self.flush(_FLUSH_SECONDS, down_to=room)
-                or time.monotonic() - began < _FLUSH_SECONDS / 2
-            ):
-                break  # they fit, or flush gave up at once because there is no reader
-        self.write(lines, 0)
+        room = max(0, self._half - len(lines))
+        with self._turn:
+            while not self._closing.is_set():
+                began = time.monotonic()
+                if (
+                    self.flush(_FLUSH_SECONDS, down_to=room)
+                    or time.monotonic() - began < _FLUSH_SECONDS / 2
+                ):
+                    break  # they fit, or flush gave up at once because there is no reader
+            self.write(lines, 0)
 
     def let_go(self) -> None:
         """Stop waiting for a reader: the process ends."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.services.pool_manager.capture import Capture, SharedSink, WorkerLog, shown
+from pytest_narration.emit.sink import Drops
 
 _PATIENCE = 20.0
 
@@ -25,6 +28,16 @@ def _capture(*chunks: bytes, limit: int = 1 << 20) -> tuple[list[bytes], WorkerL
     os.close(theirs)
     assert capture.join(_PATIENCE)
     return relayed, log
+
+
+def _read(descriptor: int, count: int) -> bytes:
+    """Read so many bytes at least; what is there when they do not come in time."""
+    text, deadline = b"", time.monotonic() + _PATIENCE
+    while len(text) < count and select.select([descriptor], [], [], _PATIENCE)[0]:
+        text += os.read(descriptor, 1 << 20)
+        if time.monotonic() > deadline:
+            break
+    return text
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
@@ -141,10 +154,61 @@ def test_our_own_lines_that_wait_do_not_hold_a_worker_back() -> None:
     relay.join(_PATIENCE)
     assert not relay.is_alive(), "the worker's line waits until none of ours does"
     sink.write(own, number + 1)
-    text = b""
-    while not text.endswith(b"worker\n" + own):
-        text += os.read(our_in, 1 << 20)
-    assert text == own * number + b"from the worker\n" + own
+    expected = own * number + b"from the worker\n" + own
+    assert _read(our_in, len(expected)) == expected
+    sink.close()
+    os.close(our_in)
+    os.close(our_out)
+
+
+def test_a_long_line_of_one_worker_gets_its_turn_among_others() -> None:
+    """Three workers keep what the first one's line needs from ever being free at once."""
+    our_in, our_out = os.pipe()
+    sink = SharedSink(our_out, backlog_bytes=1 << 20)
+    short, long = b"s" * 65_535 + b"\n", b"l" * 524_000 + b"\n"
+    done = threading.Event()
+
+    def talk() -> None:
+        while not done.is_set():
+            sink.relay(short)
+
+    others = [threading.Thread(target=talk) for _ in range(3)]
+    for other in others:
+        other.start()
+    text = _read(our_in, 4 << 20)
+    relay = threading.Thread(target=sink.relay, args=(long,), daemon=True)
+    relay.start()
+    while long not in text and len(text) < 40 << 20:
+        time.sleep(0.002)  # slower than the workers
+        text += _read(our_in, 1)
+    done.set()
+    sink.let_go()
+    while any(other.is_alive() for other in others):
+        _read(our_in, 1 << 16)
+    assert long in text
+    assert set(text.rpartition(b"\n")[0].split(b"\n")) == {short[:-1], long[:-1]}
+    sink.close()
+    os.close(our_in)
+    os.close(our_out)
+
+
+def test_lines_of_a_worker_that_are_dropped_are_counted_one_by_one() -> None:
+    our_in, our_out = os.pipe()
+    drops: list[Drops] = []
+    sink = SharedSink(our_out, backlog_bytes=1000)
+    sink.on_recovered = drops.append
+    sink.let_go()
+    seq = 0
+    while sink.waiting < 2:
+        seq += 1
+        sink.write(b"o" * 499 + b"\n", seq)
+    sink.write(b"o" * 999 + b"\n", seq + 1)
+    sink.relay(b"one\ntwo\nthree\n")
+    sink.write(b"o" * 999 + b"\n", seq + 2)
+    sink.relay(b"four\n")
+    assert len(_read(our_in, seq * 500)) == seq * 500
+    assert sink.flush(_PATIENCE)
+    assert drops == [Drops(6, seq + 1, seq + 2, "SLOW_READER")]
     sink.close()
     os.close(our_in)
     os.close(our_out)
