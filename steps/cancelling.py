@@ -42,6 +42,12 @@ def _all(scene: Scene) -> None:
         cancel(scene, job)
 
 
+@when(parsers.parse("the client cancels its first {count:d} jobs"))
+def _first(scene: Scene, count: int) -> None:
+    for job in scene.jobs[:count]:
+        cancel(scene, job)
+
+
 @when("the client cancels its other jobs")
 def _others(scene: Scene) -> None:
     for job in scene.jobs[:-1]:

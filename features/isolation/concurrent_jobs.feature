@@ -18,7 +18,7 @@ Feature: Concurrent jobs never see each other's lines
     And the narration holds every rule
 
   Scenario: A client that disconnects and resumes misses nothing
-    When the client submits a job of 100 tokens, at most 100 a second
+    When the client submits a job of 40 tokens, at most 10 a second
     And the client reads the job's stream to its first token, disconnects and resumes
     Then the frames have no gap and no repeat
     And the narration holds every rule

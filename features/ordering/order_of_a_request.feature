@@ -25,7 +25,8 @@ Feature: What happens first is told first
     And each stream is complete
 
   Scenario: Who waits for a slot is served in turn
-    When all slots are busy for a moment
+    When all slots are busy
     And the client submits 3 more jobs
     Then the last 3 jobs waited at positions 1 to 3
-    And the last 3 jobs are dispatched in the order of their submission
+    When the client cancels its first 4 jobs
+    Then the last 3 jobs are dispatched in the order of their submission

@@ -5,9 +5,11 @@ Feature: A reader that was away misses nothing
     Given a running cluster
 
   Scenario: A restless reader
-    When the client submits a job of 60 tokens, at most 100 a second
+    When the client submits a job of 400 tokens, at most 20 a second
     And the client disconnects after each token, 4 times, and resumes
-    Then all its readings together have every frame once
+    And the client cancels the job after its first token
+    Then the job's stream ends with the error "CANCELLED"
+    And all its readings together have every frame once
     And the narration holds every rule
 
   Scenario: A stream is read a second time from its beginning
@@ -37,7 +39,7 @@ Feature: A reader that was away misses nothing
       | 99999999999999999999 |
 
   Scenario: A second reader takes over, and the first one knows
-    When the client submits a job of 100 tokens, at most 100 a second
+    When the client submits a job of 40 tokens, at most 10 a second
     And the client opens the job's stream
     And another reader takes the stream over after its first token
     Then the first reader is told "READER_REPLACED"
