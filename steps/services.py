@@ -146,7 +146,7 @@ def _no_orchestrator(start_service: StartService) -> None:
 
 @when("a pool manager is stopped while its worker is frozen")
 def _stopped_with_frozen_worker(scene: Scene, start_service: StartService) -> None:
-    manager = start_service("pool_manager", f"--orchestrator-url={refusing_url()}", "--grace=4")
+    manager = start_service("pool_manager", f"--orchestrator-url={refusing_url()}", "--grace=8")
     worker = scene.narration.wait_for(
         source=manager.name, service="worker", action="startup", timeout=_START_SECONDS
     )

@@ -10,7 +10,7 @@ Feature: A service that dies takes no job's end with it
     And the client opens the job's stream
     And the worker crashes after the job's first token
     Then the job's stream ends with the error "WORKER_LOST"
-    And the pool manager narrates "provisioner.worker-ended" within 1 s of the crash
+    And the pool manager narrates "provisioner.worker-ended" within 5 s of the crash
     And a job that the client submits afterwards completes
     And the narration keeps "stream-grammar", "correlation-same" and "job-isolated"
 
@@ -24,7 +24,7 @@ Feature: A service that dies takes no job's end with it
     And the narration holds every rule
 
   Scenario: A worker freezes and goes on
-    When the client submits a job of 100 tokens, at most 25 a second
+    When the client submits a job of 60 tokens, at most 10 a second
     And the client opens the job's stream
     And the worker freezes after the job's first token and goes on
     Then the job's stream is read to its end

@@ -34,7 +34,11 @@ def make_cluster(request: pytest.FixtureRequest) -> Callable[..., LinkedCluster]
 def linked(make_cluster: Callable[..., LinkedCluster]) -> Iterator[LinkedCluster]:
     """A cluster of this module's own, so that no other test waits for what is killed here."""
     with make_cluster(
-        Recorder(), pool_manager_args=["--heartbeat=0.3"], worker_args=["--queue=0"]
+        Recorder(),
+        # Heartbeats pass through this process: one that stalls for 3 s loses no node.
+        orchestrator_args=["--missed-heartbeats=10"],
+        pool_manager_args=["--heartbeat=0.3"],
+        worker_args=["--queue=0"],
     ) as cluster:
         yield cluster
 
