@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from typing import Any
@@ -75,17 +76,17 @@ def test_a_killed_worker_ends_its_job_once_and_is_replaced(
     cluster: Cluster, recorder: Recorder
 ) -> None:
     since = recorder.mark()
-    job = cluster.submit(max_tokens=400)
+    job = cluster.submit(max_tokens=400, max_tok_per_s=20)
     stream = cluster.open_stream(job)
     stream.wait_frame("token", _SECONDS)
-    start = recorder.since(since).events(action="worker_dispatch")[0]
+    start = recorder.wait_for(action="worker_dispatch", since=since, timeout=_SECONDS).event
     worker = cluster.worker(str(start.worker_id))
     before = worker.facts()["runs_as"]
     worker.kill()
     stream.wait_done(_SECONDS)
     assert [frame.type for frame in stream.frames][-2:] == ["error", "done"]
     assert json.loads(stream.frames[-2].data)["code"] == "WORKER_LOST"
-    exit_ = recorder.wait_for(action="worker_exit", since=since, timeout=20.0).event
+    exit_ = recorder.wait_for(action="worker_exit", since=since, timeout=_SECONDS).event
     assert exit_.error_kind == "SIGNAL_9"
     recorder.wait_for(
         action="worker_ready", worker_id=worker.worker_id, since=since, timeout=_SECONDS
@@ -100,14 +101,14 @@ def test_a_partitioned_node_is_lost_and_returns_by_itself_at_the_same_port(
     address = node.address
     node.partition()
     try:
-        recorder.wait_for(action="node_lost", node_id="node-1", since=since, timeout=20.0)
+        recorder.wait_for(action="node_lost", node_id="node-1", since=since, timeout=_SECONDS)
         health = httpx.get(f"{node.url}/health", trust_env=False)
         assert health.status_code == 200, "the control network stays"
         job = cluster.submit()
         assert _outcome(cluster, job)[-2:] == ["end", "done"], "the other node takes it"
     finally:
         node.heal()
-    recorder.wait_for(action="node_return", node_id="node-1", since=since, timeout=20.0)
+    recorder.wait_for(action="node_return", node_id="node-1", since=since, timeout=_SECONDS)
     assert node.address == address
 
 
@@ -125,15 +126,18 @@ def test_a_paused_service_answers_nothing_and_goes_on(cluster: Cluster) -> None:
 def test_a_killed_pool_manager_takes_its_worker_along_and_comes_back_at_the_same_port(
     engine: Any, cluster: Cluster, recorder: Recorder
 ) -> None:
+    import docker
+
     node, since = cluster.node("node-1"), recorder.mark()
     address = node.address
     worker = cluster.worker("worker-gpu1-r1").facts()["runs_as"].removeprefix("container ")
     container = engine.containers.get(worker)
     node.kill()
     assert node.returncode == -9
-    container.wait(timeout=20, condition="removed")  # its stdin ended, so it ended
+    with contextlib.suppress(docker.errors.NotFound):  # gone already is what is awaited
+        container.wait(timeout=_SECONDS, condition="removed")  # its stdin ended, so it ended
     node.start()
-    node.wait_listening(20.0)
+    node.wait_listening(_SECONDS)
     assert node.address == address
     recorder.wait_for(
         action="worker_ready", worker_id="worker-gpu1-r1", since=since, timeout=_SECONDS

@@ -120,7 +120,7 @@ def test_nothing_is_left_of_a_run_that_is_killed_or_interrupted(
         assert len(_left(engine, run_id)) >= 5, "containers and networks run"
         os.kill(owner.pid, number)
         with contextlib.suppress(BrokenPipeError):
-            owner.wait(30)
+            owner.wait(120)
     _await_none(engine, run_id)
 
 
