@@ -89,6 +89,7 @@ class Recorder(Waits, Evidence):
         self._origins: dict[tuple[Channel, str, str | None, str | None], Origin] = {}
         self._streams_open = OpenStreams()
         self._last_at = float("-inf")
+        self._settled = 0
         self._waiters = Waiters()
 
     # Adding: sources call these, from any thread.

@@ -7,17 +7,17 @@ own per wait: each record is matched once by each wait, and none is taken from a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EmitterDied, PatternFailed, WaitTimeout
-from ..event import Event
+from ..event import Channel, Event
 from .awaiting import Steps, Waiters, run, run_async
 from .emitters import Death, Emitters
 from .expectation import Absence, Pattern, Progress, Waited, expectation
 from .log import EventLog
 from .quiescence import OpenJobs, OpenStreams
-from .records import IN_PROCESS, Match
+from .records import IN_PROCESS, Match, Origin
 
 if TYPE_CHECKING:
     from . import Recorder
@@ -29,6 +29,9 @@ Explain = Callable[["Recorder", Waited], str]
 
 POLL_SECONDS = 0.05
 """How often a wait asks attached processes whether they still run."""
+
+LATE_SECONDS = 1.0
+"""How long a line may be on its way that a stream has shown already."""
 
 BATCH = 4096
 """Records fed to a pattern between two looks at the clock."""
@@ -43,6 +46,8 @@ class Waits:
     _last_at: float
     _lock: threading.Lock
     _log: EventLog
+    _origins: Mapping[tuple[Channel, str, str | None, str | None], Origin]
+    _settled: int
     _recorder: Recorder
     _streams_open: OpenStreams
     _waiters: Waiters
@@ -207,7 +212,10 @@ class Waits:
     ) -> None:
         """Wait until the system is done talking: no job open, then a silent window.
 
-        A job is open from its stream's ``started`` frame to ``end``, ``error`` or ``[DONE]``.
+        A job is open from its stream's ``started`` frame to ``end``, ``error`` or ``[DONE]``. The
+        window begins anew where this thread was kept from looking, as the sources' may have been;
+        and it is a second at least while a stream has shown an event that its service, whose
+        output is read, has not printed.
 
         :param quiet: seconds without any arrival, counted after the last one.
         :param terminal: says whether an event is the last of its job; with it, every job id that
@@ -233,7 +241,48 @@ class Waits:
         self, timeout: float, quiet: float, terminal: Callable[[Event], bool] | None
     ) -> Steps[None]:
         __tracebackhide__ = True
-        began = self._clock()
+        deadline = self._clock() + timeout
+        yield from self._fall_silent(timeout, quiet, terminal)
+        stop = len(self._log)
+        late = self._late_until(stop)
+        while (rest := min(late, deadline) - self._clock()) > 0:
+            yield self._nap(rest)
+            if stop < len(self._log):
+                yield from self._fall_silent(deadline - self._clock(), quiet, terminal)
+                stop = len(self._log)
+                late = self._late_until(stop)
+        self._settled = stop
+
+    def _late_until(self, stop: int) -> float:
+        """Return until when a line may come that a stream has shown; 0 when all are there.
+
+        Of the sightings since the latest :meth:`settle`, and of services whose output is read.
+        """
+        with self._lock:
+            last_at = self._last_at
+            read = {service for channel, _, _, service in self._origins if channel == "stdout"}
+        shown: dict[str, Event] = {}
+        printed: set[str] = set()
+        for record in map(self._log.record, range(self._settled, stop)):
+            event = record.event
+            if event.event_id is None:
+                continue
+            if record.channel == "stdout":
+                printed.add(event.event_id)
+            elif event.service in read:
+                shown[event.event_id] = event
+        for event_id in shown.keys() - printed:
+            known = {"job_id": shown[event_id].job_id, "action": shown[event_id].action}
+            if not self._recorder.records(event_id=event_id, channel="stdout", **known):
+                return last_at + LATE_SECONDS
+        return 0.0
+
+    def _fall_silent(
+        self, timeout: float, quiet: float, terminal: Callable[[Event], bool] | None
+    ) -> Steps[None]:
+        __tracebackhide__ = True
+        began = looked = kept_until = self._clock()
+        nap = 0.0
         jobs = OpenJobs(terminal)
         position = 0 if terminal else len(self._log)
         while True:
@@ -243,15 +292,21 @@ class Waits:
                 stop = len(self._log)
                 still_since = max(began, self._last_at)
                 open_jobs = self._streams_open.describe(now)
+            if now - looked > nap + quiet / 2:
+                kept_until = now
+            looked = now
             while terminal and position < stop:
                 jobs.feed(self._log.record(position).event)
                 position += 1
             open_jobs += jobs.describe()
             # Everything above was read after the silent window, so nothing slipped in behind it.
-            if not open_jobs and now - still_since >= quiet:
+            is_over = now >= began + timeout
+            is_still = now - still_since >= quiet
+            # Whatever kept this thread from looking may have kept the sources' from reading.
+            if not open_jobs and is_still and (now - kept_until >= quiet or is_over):
                 return
             lost = silence.who([{}]) if open_jobs and silence.covers({}) else []
-            if lost or now >= began + timeout:
+            if lost or is_over:
                 reason = "; ".join(open_jobs) or (
                     f"events keep arriving, the last one {now - still_since:.3f} s ago"
                 )
@@ -267,7 +322,9 @@ class Waits:
                 failure = EmitterDied if lost else WaitTimeout
                 raise failure(self._explain(self._recorder, waited))
             rest = began + timeout - now
-            yield self._nap(rest if open_jobs else min(rest, still_since + quiet - now))
+            window = max(still_since, kept_until) + quiet - now
+            nap = self._nap(rest if open_jobs else min(rest, window))
+            yield nap
 
 
 def brief(recorder: Recorder, waited: Waited) -> str:
