@@ -59,7 +59,7 @@ def _from_beginning(scene: Scene) -> None:
 
 @when("all slots are busy")
 def _busy(scene: Scene) -> None:
-    """Their pace, and not the machine's, says how long these jobs take: until they are cancelled."""
+    """Their pace says how long these jobs take, and not the machine's; none is waited for."""
     for _ in range(_SLOTS):
         scene.submit(max_tokens=400, max_tok_per_s=20)
     for job in scene.jobs[-_SLOTS:]:
