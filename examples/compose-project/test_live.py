@@ -11,6 +11,7 @@ from pytest_narration.pattern import event
 from pytest_narration.sources import DockerSource
 
 PROJECT = "newsletter"
+START_SECONDS = 60
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +27,20 @@ def containers():
     if not found:
         client.close()
         pytest.skip(f"the project {PROJECT} does not run: docker compose up --detach")
+    for container in found:
+        wait_healthy(container)
     yield {c.labels["com.docker.compose.service"]: c for c in found}
     client.close()
+
+
+def wait_healthy(container):
+    """Wait until the health check in compose.yaml finds that the service listens."""
+    deadline = time.monotonic() + START_SECONDS
+    while container.health != "healthy":
+        state = f"{container.name} is {container.health} after {START_SECONDS} s"
+        assert time.monotonic() < deadline, f"{state}:\n{container.logs().decode()}"
+        time.sleep(0.2)
+        container.reload()
 
 
 @pytest.fixture(scope="session")

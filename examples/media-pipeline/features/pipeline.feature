@@ -67,7 +67,7 @@ Feature: From a recording to what can be found in it
     And the event "job_run_failed" of "transcribe" with "attempt" = 3 has the fields:
       | error_kind | SILENCE |
       | will_retry | false   |
-    And no event of "diarize" is seen
+    And no event of "diarize" for the request is seen
     And every rule holds
     When I send GET "/jobs/${job}"
     Then the answer is the JSON:
@@ -94,4 +94,4 @@ Feature: From a recording to what can be found in it
     And the answer carries the correlation id
     And the event "request_refused" has the fields:
       | error_kind | RECORDING_MISSING |
-    And no event "job_created" is seen
+    And no event "job_created" for the request is seen
