@@ -55,7 +55,7 @@ def test_an_installed_plugin_is_loaded_by_its_entry_point_and_can_be_blocked(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(info.parent)]))
     pytester.makepyfile("def test_it(narration): pass")
 
-    result = pytester.run(sys.executable, "-m", "pytest", *arguments, timeout=60)
+    result = pytester.run(sys.executable, "-m", "pytest", *arguments, timeout=300)
 
     result.assert_outcomes(**outcome)
 

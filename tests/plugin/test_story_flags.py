@@ -63,7 +63,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
         plugins = ("pytest_narration.plugin", "syrupy", "xdist.plugin")
         load = [word for plugin in plugins for word in ("-p", plugin)]
         command = [sys.executable, *main, "-p", "no:cacheprovider", *load, *arguments]
-        return pytester.run(*command, timeout=60)
+        return pytester.run(*command, timeout=300)
 
     run("--snapshot-update").assert_outcomes(passed=4)
     assert stories(pytester.path) == STORIES

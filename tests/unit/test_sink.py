@@ -19,7 +19,7 @@ import pytest
 
 from pytest_narration.emit.sink import Drops, FdSink
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 def line_of(seq: int, size: int = 60) -> bytes:
@@ -254,7 +254,7 @@ for seq in range(1, 41):
     sink.write(b"%d:".ljust(99, b"x") % seq + b"\\n", seq)
 cut = os.fstat(fd).st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-assert sink.flush(10), sink.waiting
+assert sink.flush({PATIENCE}), sink.waiting
 [drop] = drops
 print(cut, drop.count, drop.first_seq, drop.last_seq, drop.why)
 """
