@@ -20,18 +20,37 @@ import pytest
 from harness.cluster import Cluster, local_cluster
 from pytest_narration.errors import ClusterError
 from pytest_narration.event import Event
+from pytest_narration.pattern import any_of
 from pytest_narration.recorder import Recorder
 
 _ROOT = Path(__file__).parents[3]
 _OTHER = "another-client"
 _LONG: dict[str, Any] = {"max_tokens": 400, "max_tok_per_s": 20}
 """A job that is still running when something happens to it: it would take 20 seconds."""
+_LAST = {
+    "worker": "inference_complete",
+    "pool-manager": "job_complete",
+    "orchestrator": "job_complete",
+}
+"""What each service says last about a job that did not fail."""
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     with local_cluster(Recorder(), slots=2, client_tokens=[_OTHER]) as running:
         yield running
+
+
+def _read_stdout(cluster: Cluster, correlation_id: str) -> None:
+    """Wait until each service's last line about a job is read: its stream may end before that."""
+    for service, last in _LAST.items():
+        cluster.recorder.wait_for(
+            timeout=60,
+            channel="stdout",
+            correlation_id=correlation_id,
+            service=service,
+            action=any_of(last, "error"),
+        )
 
 
 def _types(stream: object) -> list[str]:
@@ -49,6 +68,7 @@ def test_an_event_that_breaks_its_contract_raises_where_it_is_narrated(cluster: 
 def test_one_correlation_id_reaches_every_service(cluster: Cluster) -> None:
     job = cluster.submit(correlation_id="story-1")
     cluster.open_stream(job).wait_done(60)
+    _read_stdout(cluster, "story-1")
     events = cluster.recorder.for_correlation("story-1").events(channel="stdout")
     assert {event.service for event in events} == {"orchestrator", "pool-manager", "worker"}
     assert len({event.job_id for event in events}) == 3
@@ -57,6 +77,7 @@ def test_one_correlation_id_reaches_every_service(cluster: Cluster) -> None:
 def test_each_services_job_names_its_callers_job(cluster: Cluster) -> None:
     job = cluster.submit(correlation_id="story-2")
     cluster.open_stream(job).wait_done(60)
+    _read_stdout(cluster, "story-2")
     view = cluster.recorder.for_correlation("story-2")
     parents = {event.job_id: event.parent_job_id for event in view.events(service="worker")}
     (worker_parent,) = set(parents.values())
@@ -71,6 +92,7 @@ def test_the_stream_follows_the_grammar_and_what_it_says_is_also_on_stdout(
     job = cluster.submit(correlation_id="story-3")
     stream = cluster.open_stream(job)
     stream.wait_done(60)
+    _read_stdout(cluster, "story-3")
     types = _types(stream)
     assert types[0] == "started"
     assert types[-2:] == ["end", "done"]
@@ -84,7 +106,7 @@ def test_the_stream_follows_the_grammar_and_what_it_says_is_also_on_stdout(
 def test_a_job_runs_to_its_end_when_nobody_reads_its_stream(cluster: Cluster) -> None:
     job = cluster.submit(correlation_id="unread")
     cluster.recorder.wait_for(
-        timeout=20, service="orchestrator", correlation_id="unread", action="job_complete"
+        timeout=60, service="orchestrator", correlation_id="unread", action="job_complete"
     )
     status = cluster.client().get(f"/v1/jobs/{job.job_id}").json()
     assert status["state"] == "completed"
@@ -127,7 +149,7 @@ def test_who_has_read_everything_is_told_not_to_come_back(cluster: Cluster) -> N
 def test_a_second_reader_is_refused_while_one_reads(cluster: Cluster) -> None:
     job = cluster.submit(**_LONG)
     stream = cluster.open_stream(job)
-    stream.wait_frame("started")
+    stream.wait_frame("started", 60)
     refused = cluster.client().get(f"/v1/jobs/{job.job_id}/stream")
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "stream_in_use")
     cluster.client().post(f"/v1/jobs/{job.job_id}/cancel")
@@ -156,13 +178,14 @@ def test_a_job_is_hidden_from_other_tokens(cluster: Cluster) -> None:
 def test_a_running_job_is_cancelled_down_to_the_worker(cluster: Cluster) -> None:
     job = cluster.submit(**_LONG, correlation_id="cancel-running")
     stream = cluster.open_stream(job)
-    stream.wait_frame("token")
+    stream.wait_frame("token", 60)
     assert cluster.client().post(f"/v1/jobs/{job.job_id}/cancel").status_code == 202
     stream.wait_done(60)
     assert _types(stream)[-2:] == ["error", "done"]
     assert '"CANCELLED"' in stream.frames[-2].data
     for service in ("worker", "pool-manager", "orchestrator"):
         cluster.recorder.wait_for(
+            timeout=60,
             service=service,
             correlation_id="cancel-running",
             error_kind="CANCELLED",
@@ -192,6 +215,7 @@ def test_what_the_model_cannot_take_comes_back_as_the_workers_own_words(cluster:
     stream.wait_done(60)
     assert _types(stream)[-2:] == ["error", "done"]
     assert '"INVALID_REQUEST"' in stream.frames[-2].data
+    _read_stdout(cluster, "too-long")
     view = cluster.recorder.for_correlation("too-long")
     for channel in ("stdout", "sse"):
         (event,) = view.events(service="worker", channel=channel)
@@ -215,7 +239,7 @@ def test_the_start_of_the_cluster_is_one_chain_of_causes(cluster: Cluster) -> No
     """From process to process: spawned, started, reported, registered as ready."""
 
     def first(action: str, **where: object) -> Event:
-        return cluster.recorder.events(action=action, **where)[0]
+        return cluster.recorder.wait_for(timeout=60, action=action, **where).event
 
     spawn, startup = first("worker_spawn"), first("startup", service="worker")
     calling = first("callback_ready", attempt=1)
@@ -239,9 +263,11 @@ def test_the_workers_lines_pass_through_byte_for_byte(cluster: Cluster) -> None:
     raw = httpx.get(url, headers=headers, trust_env=False).content
     assert raw.count(b"\n") > 10
     instance = cluster.worker().facts()["instance"]
+    kept = [line.split(b'"event_id":"')[1][:36].decode() for line in raw.splitlines()]
+    # Lines pass through in order; a job that nobody awaited may have told the latest just so.
+    cluster.recorder.wait_for(timeout=60, channel="stdout", event_id=kept[-1])
     seen = {e.event_id for e in cluster.recorder.events(service="worker", instance=instance)}
-    kept = {line.split(b'"event_id":"')[1][:36].decode() for line in raw.splitlines()}
-    assert kept <= seen
+    assert seen.issuperset(kept)
 
 
 def test_the_interface_describes_itself(cluster: Cluster) -> None:
