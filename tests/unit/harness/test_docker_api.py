@@ -16,7 +16,7 @@ from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.services.pool_manager.containers import DockerEngine
@@ -137,6 +137,7 @@ def _read(descriptor: int) -> bytes:
         return stream.read()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([STDOUT, STDERR]), st.binary(max_size=300)), max_size=8))
 def test_the_pieces_of_a_stream_joined_are_what_was_written(
     written: list[tuple[int, bytes]],
