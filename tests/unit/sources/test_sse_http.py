@@ -205,11 +205,18 @@ def test_frames_come_while_the_stream_is_open(recorder: Recorder) -> None:
     assert source.ending.outcome == "cut off"
 
 
+def wait_frames(source: SseSource, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(source.frames) < count:
+        assert time.monotonic() < deadline, f"waited 60 s for {count} frames; saw {source.frames}"
+        time.sleep(0.01)
+
+
 def test_a_time_out_says_what_was_seen(recorder: Recorder) -> None:
     hold = threading.Event()
     with serve(stream(STARTED, TOKEN, TOKEN, hold=hold)) as script:
         with SseSource(script.url, recorder) as source:
-            source.wait_frame("token", 10)
+            wait_frames(source, 3)
             with pytest.raises(WaitTimeout, match=r"waited 0.05 s for a frame 'end'.*2× token"):
                 source.wait_frame("end", 0.05)
             hold.set()
