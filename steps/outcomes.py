@@ -171,6 +171,7 @@ def _ends_with_some_error(scene: Scene) -> None:
 @then("the provisioner restarts the worker")
 def _restarts(scene: Scene) -> None:
     scene.wait_for(service="pool-manager", action="worker_ready")
+    scene.wait_for(service="orchestrator", action="node_ready")
 
 
 @then("a job that the client submits afterwards completes")

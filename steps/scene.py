@@ -126,6 +126,12 @@ class Scene:
             correlation_id=self.job.correlation_id,
         )
 
+    def settle(self) -> None:
+        """Wait until all is told, the end of each stream included, which comes last."""
+        for stream in self.streams:
+            self.wait_for(service="orchestrator", action="stream_close", job_id=stream.job_id)
+        self.narration.settle(timeout=STREAM_SECONDS)
+
     def worker_url(self) -> str:
         """Return where this process reaches the cluster's worker."""
         return self.cluster.worker().url

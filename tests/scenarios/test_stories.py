@@ -9,7 +9,7 @@ from pytest_bdd import parsers, scenarios, then
 
 from pytest_narration.event import Event
 from pytest_narration.story import Story
-from steps.scene import STREAM_SECONDS, Scene
+from steps.scene import Scene
 
 if TYPE_CHECKING:
     from pytest_narration.snapshot.approval import StorySnapshot
@@ -25,25 +25,26 @@ PROVISIONING = ("engine-provisioner", "llm-worker", "http-server", "device-manag
 
 @then("the job's story is as approved")
 def _job_story(scene: Scene, story_snapshot: StorySnapshot) -> None:
-    scene.narration.settle(timeout=STREAM_SECONDS)
+    scene.settle()
     assert scene.narration.story(scene.job.correlation_id) == story_snapshot
 
 
 @then("the job's story is as approved, however many tokens came")
 def _cut_story(scene: Scene, story_snapshot: StorySnapshot) -> None:
-    scene.narration.settle(timeout=STREAM_SECONDS)
+    scene.settle()
     assert scene.narration.story(scene.job.correlation_id) == story_snapshot(without=TOKENS)
 
 
 @then(parsers.parse('the story of "{correlation_id}" is as approved'))
 def _story_of(scene: Scene, story_snapshot: StorySnapshot, correlation_id: str) -> None:
     scene.wait_for(correlation_id=correlation_id)
+    scene.settle()
     assert scene.narration.story(correlation_id) == story_snapshot
 
 
 @then("the story of all jobs is as approved")
 def _all_stories(scene: Scene, story_snapshot: StorySnapshot) -> None:
-    scene.narration.settle(timeout=STREAM_SECONDS)
+    scene.settle()
     requests = {job.correlation_id for job in scene.jobs}
 
     def belongs(event: Event) -> bool:
@@ -54,7 +55,7 @@ def _all_stories(scene: Scene, story_snapshot: StorySnapshot) -> None:
 
 @then("the story of the crash is as approved, however many tokens came")
 def _crash_story(scene: Scene, story_snapshot: StorySnapshot) -> None:
-    scene.narration.settle(timeout=STREAM_SECONDS)
+    scene.settle()
 
     def belongs(event: Event) -> bool:
         return event.correlation_id == scene.job.correlation_id or event.actor in PROVISIONING
