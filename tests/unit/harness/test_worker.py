@@ -303,6 +303,7 @@ def test_nobody_enters_without_the_token(header: str, worker: WorkerProcess, url
         f"{url}/execute",
         json={"prompt": "x"},
         headers={"Authorization": header, "X-Correlation-Id": "stranger"} if header else {},
+        timeout=60,
     )
     assert response.status_code == 401
     assert response.json()["error"]["code"] == "unauthorized"
@@ -345,7 +346,7 @@ def test_a_job_decodes_no_faster_than_its_reader_wants_and_holds_nobody_up(url: 
 
 
 def test_a_waiting_job_can_be_cancelled(worker: WorkerProcess, url: str) -> None:
-    slow = execute(url, **LONG, max_tok_per_s=240)
+    slow = execute(url, **LONG, max_tok_per_s=20)
     with slow as first, client(url) as http, execute(url, **LONG) as second:
         first.until("token")
         job_id = second.until("started")["job_id"]
@@ -353,7 +354,9 @@ def test_a_waiting_job_can_be_cancelled(worker: WorkerProcess, url: str) -> None
         second.rest()
         assert_failed(worker, second, "CANCELLED")
         assert second.of("token") == []
-        assert first.until("end")["tokens_out"] == LONG["max_tokens"], "it was left alone"
+        answer = http.post("/cancel", json={"job_id": first.seen[0]["job_id"]})
+        assert answer.json()["status"] == "cancelling", "until here it was left alone"
+        first.rest()
 
 
 def test_cancelling_what_is_not_there_is_refused(url: str) -> None:
@@ -376,7 +379,7 @@ def test_a_caller_who_leaves_ends_the_job_and_frees_its_slot(
     assert point["reason"] == "the caller left the stream"
     assert point["tokens_out"] < LONG["max_tokens"]
     assert run_job(url, prompt="next", max_tokens=2).types[-1] == "end"
-    assert httpx.get(f"{url}/health").json()["slots_free"] == SLOTS
+    assert httpx.get(f"{url}/health", timeout=60).json()["slots_free"] == SLOTS
 
 
 def test_a_job_that_takes_too_long_is_ended(worker: WorkerProcess, url: str) -> None:
@@ -416,7 +419,7 @@ def test_more_jobs_than_places_are_refused_with_a_time_to_come_back(
 
 
 def test_health_needs_no_token_and_says_what_is_served(url: str) -> None:
-    health = httpx.get(f"{url}/health").json()
+    health = httpx.get(f"{url}/health", timeout=60).json()
     assert health["status"] == "ready"
     assert (health["model_ref"], health["device"], health["slots"]) == ("tiny", "cpu", SLOTS)
 

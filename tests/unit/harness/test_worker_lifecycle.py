@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -145,13 +145,33 @@ def test_sigterm_lets_jobs_finish_for_a_while_then_cancels_them() -> None:
     assert "job_id" not in event
 
 
-def test_jobs_are_taken_from_the_bind_to_the_shutdown_and_finish_within_the_grace() -> None:
+@pytest.fixture
+def let_torch_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Hold the import of torch in every Python that starts, until this is called."""
+    may_enter = tmp_path / "torch-may-enter"
+    hook = f"""
+import pathlib, sys, time
+class Gate:
+    def find_spec(self, name, path=None, target=None):
+        while name == "torch" and not pathlib.Path({str(may_enter)!r}).exists():
+            time.sleep(0.01)
+sys.meta_path.insert(0, Gate())
+"""
+    (tmp_path / "sitecustomize.py").write_text(hook)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return may_enter.touch
+
+
+def test_jobs_are_taken_from_the_bind_to_the_shutdown_and_finish_within_the_grace(
+    let_torch_in: Callable[[], None],
+) -> None:
     with WorkerProcess("--device", "cpu", "--slots", "1", "--grace", "60") as worker:
         url = worker.url
-        assert httpx.get(f"{url}/health").json()["status"] == "loading"
+        assert httpx.get(f"{url}/health", timeout=60).json()["status"] == "loading"
+        let_torch_in()
         assert run_job(url, prompt="early", max_tokens=2).types[-1] == "end"
-        assert httpx.get(f"{url}/health").json()["status"] == "ready"
-        slow = execute(url, prompt="hi", max_tokens=100, max_tok_per_s=40)
+        assert httpx.get(f"{url}/health", timeout=60).json()["status"] == "ready"
+        slow = execute(url, prompt="hi", max_tokens=100, max_tok_per_s=15)
         with slow as frames, client(url) as http:
             frames.until("token")
             assert http.post("/shutdown").status_code == 202
@@ -263,7 +283,8 @@ def test_without_a_token_nothing_starts() -> None:
 def test_stdout_carries_narration_only_and_never_the_token() -> None:
     with WorkerProcess("--device", "cpu") as worker:
         worker.wait_for("the server", action="server_bind")
-        httpx.get(f"{worker.url}/nowhere", headers={"Authorization": f"Bearer {TOKEN}"})
+        authorized = {"Authorization": f"Bearer {TOKEN}"}
+        httpx.get(f"{worker.url}/nowhere", headers=authorized, timeout=60)
         worker.wait_for("the refusal", action="request_refused")
         worker.signal(signal.SIGTERM)
         worker.wait()
