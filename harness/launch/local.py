@@ -115,7 +115,7 @@ class LocalService:
         self._process, self._lifeline = process, ours
         assert process.stdout is not None
         assert process.stderr is not None
-        self._recorder.attach(self.name, process.poll)
+        self._recorder.attach(self.name, process.poll, announces_end=True)
         self._stderr = _Tail(process.stderr)
         self._source = StreamSource(process.stdout, self.name, self._recorder)
         self._source.start()
