@@ -337,9 +337,7 @@ def test_the_death_of_the_awaited_service_ends_the_wait(recorder: Recorder) -> N
 
 def test_last_lines_that_meet_the_pattern_win_over_the_death(recorder: Recorder) -> None:
     """The process is dead before the wait; its lines are still being read."""
-    process = Process()
-    process.code = 0
-    recorder.attach("worker", process)
+    recorder.attach("worker", lambda: 0, announces_end=True)
 
     def read_on() -> None:
         add(recorder, "b", source="worker", service="worker")
@@ -426,8 +424,8 @@ def test_settling_waits_for_the_end_of_every_stream(recorder: Recorder) -> None:
     ended_at: list[float] = []
 
     def end() -> None:
-        recorder.add_frame("end", stream="j")
         ended_at.append(time.monotonic())
+        recorder.add_frame("end", stream="j")
 
     with meanwhile(end, after=0.1):
         recorder.settle(timeout=10, quiet=0.05)
@@ -466,11 +464,16 @@ def test_a_stream_that_was_cut_off_keeps_nobody_waiting(recorder: Recorder) -> N
     recorder.settle(timeout=1, quiet=0)
 
 
-def test_endless_talk_is_named(recorder: Recorder) -> None:
+def test_endless_talk_is_named() -> None:
+    """By a clock that goes on only while somebody talks, so that no pause is a silence."""
+    said = 0
+    recorder = Recorder(clock=lambda: said / 100)
     stop = threading.Event()
 
     def talk() -> None:
+        nonlocal said
         while not stop.is_set():
+            said += 1
             add(recorder, "a")
             stop.wait(0.001)
 
@@ -520,8 +523,8 @@ def test_the_lines_of_a_dead_program_are_waited_for_until_its_source_ends() -> N
     recorder.attach("x", lambda: 0, announces_end=True)
     assert [death.exit_code for death in recorder.deaths()] == [0]
     clock = 100.0
-    with pytest.raises(WaitTimeout):
-        recorder.wait_for(source="x", timeout=0)
+    with meanwhile(lambda: add(recorder, "a", source="x")):
+        assert recorder.wait_for(source="x", action="a", timeout=60)
     recorder.add_ending(Ending("x", "complete"))
     with pytest.raises(EmitterDied):
-        recorder.wait_for(source="x", timeout=5)
+        recorder.wait_for(source="x", action="b", timeout=60)
