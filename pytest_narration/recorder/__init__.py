@@ -20,7 +20,7 @@ from .emitters import Death, Emitters, LastLines, Silence, Status
 from .evidence import Evidence, View
 from .expectation import Expectation, Pattern, Progress, State, Waited
 from .log import EventLog
-from .quiescence import OpenStreams
+from .quiescence import OpenStreams, Unprinted
 from .records import IN_PROCESS, Ending, Exchange, Frame, Match, Origin, Outcome, Record
 from .waits import Explain, Waits, brief
 from .where import Difference, Matcher, Where, accepts
@@ -88,8 +88,8 @@ class Recorder(Waits, Evidence):
         self._emitters = Emitters()
         self._origins: dict[tuple[Channel, str, str | None, str | None], Origin] = {}
         self._streams_open = OpenStreams()
+        self._unprinted = Unprinted()
         self._last_at = float("-inf")
-        self._settled = 0
         self._waiters = Waiters()
 
     # Adding: sources call these, from any thread.

@@ -7,11 +7,13 @@ or a predicate of the test for services without streams.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Collection
 
 from ..event import Event
+from .records import Record
 
-__all__ = ["OpenJobs", "OpenStreams"]
+__all__ = ["OpenJobs", "OpenStreams", "Unprinted"]
 
 _LAST = frozenset({"end", "error", "done"})
 
@@ -70,3 +72,45 @@ class OpenJobs:
             f" its last is {event.actor} {event.action}"
             for job, event in self._open.items()
         ]
+
+
+class Unprinted:
+    """Events that a stream has shown and that no output has: on their way, or lost.
+
+    Fed with each sighting once, by whoever settles. Thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._position = 0
+        self._printed: set[str] = set()
+        self._shown: dict[str, tuple[str | None, float]] = {}
+
+    def take(self, record: Callable[[int], Record], stop: int, most: int) -> bool:
+        """Take the next sightings before ``stop``, so many at most; say whether more are left.
+
+        :param record: returns the sighting at a position.
+        """
+        with self._lock:
+            end = min(stop, self._position + most)
+            for sighting in map(record, range(self._position, end)):
+                event_id = sighting.event.event_id
+                if event_id is None:
+                    continue
+                if sighting.channel == "stdout":
+                    self._printed.add(event_id)
+                    self._shown.pop(event_id, None)
+                elif event_id not in self._printed:
+                    self._shown.setdefault(event_id, (sighting.event.service, sighting.at))
+            self._position = max(self._position, end)
+            return end < stop
+
+    def shown_at(self, services: Collection[str | None], *, since: float) -> float:
+        """Return when the latest of these services' events was shown, ``-inf`` without one.
+
+        :param since: what was shown before is forgotten: it was awaited long enough.
+        """
+        with self._lock:
+            self._shown = {e: shown for e, shown in self._shown.items() if shown[1] > since}
+            awaited = (at for service, at in self._shown.values() if service in services)
+            return max(awaited, default=float("-inf"))

@@ -16,7 +16,7 @@ from .awaiting import Steps, Waiters, run, run_async
 from .emitters import Death, Emitters
 from .expectation import Absence, Pattern, Progress, Waited, expectation
 from .log import EventLog
-from .quiescence import OpenJobs, OpenStreams
+from .quiescence import OpenJobs, OpenStreams, Unprinted
 from .records import IN_PROCESS, Match, Origin
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ POLL_SECONDS = 0.05
 LATE_SECONDS = 1.0
 """How long a line may be on its way that a stream has shown already."""
 
+KEPT_SECONDS = 0.1
+"""How late a thread is at least that was kept from running; less is ordinary."""
+
 BATCH = 4096
 """Records fed to a pattern between two looks at the clock."""
 
@@ -47,9 +50,9 @@ class Waits:
     _lock: threading.Lock
     _log: EventLog
     _origins: Mapping[tuple[Channel, str, str | None, str | None], Origin]
-    _settled: int
     _recorder: Recorder
     _streams_open: OpenStreams
+    _unprinted: Unprinted
     _waiters: Waiters
 
     def deaths(self) -> list[Death]:
@@ -212,10 +215,10 @@ class Waits:
     ) -> None:
         """Wait until the system is done talking: no job open, then a silent window.
 
-        A job is open from its stream's ``started`` frame to ``end``, ``error`` or ``[DONE]``. The
-        window begins anew where this thread was kept from looking, as the sources' may have been;
-        and it is a second at least while a stream has shown an event that its service, whose
-        output is read, has not printed.
+        A job is open from its stream's ``started`` frame to ``end``, ``error`` or ``[DONE]``. An
+        event that a stream has shown has a second to be printed by its service, where the service's
+        output is read. When this thread was kept from looking, and the sources' threads perhaps
+        from reading, one more silent window follows.
 
         :param quiet: seconds without any arrival, counted after the last one.
         :param terminal: says whether an event is the last of its job; with it, every job id that
@@ -241,48 +244,9 @@ class Waits:
         self, timeout: float, quiet: float, terminal: Callable[[Event], bool] | None
     ) -> Steps[None]:
         __tracebackhide__ = True
-        deadline = self._clock() + timeout
-        yield from self._fall_silent(timeout, quiet, terminal)
-        stop = len(self._log)
-        late = self._late_until(stop)
-        while (rest := min(late, deadline) - self._clock()) > 0:
-            yield self._nap(rest)
-            if stop < len(self._log):
-                yield from self._fall_silent(deadline - self._clock(), quiet, terminal)
-                stop = len(self._log)
-                late = self._late_until(stop)
-        self._settled = stop
-
-    def _late_until(self, stop: int) -> float:
-        """Return until when a line may come that a stream has shown; 0 when all are there.
-
-        Of the sightings since the latest :meth:`settle`, and of services whose output is read.
-        """
-        with self._lock:
-            last_at = self._last_at
-            read = {service for channel, _, _, service in self._origins if channel == "stdout"}
-        shown: dict[str, Event] = {}
-        printed: set[str] = set()
-        for record in map(self._log.record, range(self._settled, stop)):
-            event = record.event
-            if event.event_id is None:
-                continue
-            if record.channel == "stdout":
-                printed.add(event.event_id)
-            elif event.service in read:
-                shown[event.event_id] = event
-        for event_id in shown.keys() - printed:
-            known = {"job_id": shown[event_id].job_id, "action": shown[event_id].action}
-            if not self._recorder.records(event_id=event_id, channel="stdout", **known):
-                return last_at + LATE_SECONDS
-        return 0.0
-
-    def _fall_silent(
-        self, timeout: float, quiet: float, terminal: Callable[[Event], bool] | None
-    ) -> Steps[None]:
-        __tracebackhide__ = True
-        began = looked = kept_until = self._clock()
-        nap = 0.0
+        began = looked = self._clock()
+        nap, looks_again_at, looked_again = 0.0, began, float("nan")
+        has_been_still = False
         jobs = OpenJobs(terminal)
         position = 0 if terminal else len(self._log)
         while True:
@@ -290,25 +254,35 @@ class Waits:
                 now = self._clock()
                 silence = self._emitters.silent(now)
                 stop = len(self._log)
-                still_since = max(began, self._last_at)
+                last_at = self._last_at
                 open_jobs = self._streams_open.describe(now)
-            if now - looked > nap + quiet / 2:
-                kept_until = now
+            was_kept = now - looked > nap + max(quiet / 2, KEPT_SECONDS)
             looked = now
             while terminal and position < stop:
                 jobs.feed(self._log.record(position).event)
                 position += 1
             open_jobs += jobs.describe()
+            if quiet > 0 and self._unprinted.take(self._log.record, stop, BATCH):
+                # Comes back to the top, so that an asyncio loop gets its turn between batches.
+                yield (nap := 0.0)
+                continue
+            still_at = max(began, last_at) + quiet
             # Everything above was read after the silent window, so nothing slipped in behind it.
+            if not open_jobs and now >= still_at:
+                has_been_still = True
+                if was_kept and looked_again != last_at:
+                    # Once in each silence: a thread that is always late must come to an end too.
+                    looked_again, looks_again_at = last_at, now + quiet
+                still_at = max(looks_again_at, self._printed_at(now) if quiet > 0 else now)
+                if now >= still_at:
+                    return
             is_over = now >= began + timeout
-            is_still = now - still_since >= quiet
-            # Whatever kept this thread from looking may have kept the sources' from reading.
-            if not open_jobs and is_still and (now - kept_until >= quiet or is_over):
+            if is_over and has_been_still:
                 return
             lost = silence.who([{}]) if open_jobs and silence.covers({}) else []
             if lost or is_over:
                 reason = "; ".join(open_jobs) or (
-                    f"events keep arriving, the last one {now - still_since:.3f} s ago"
+                    f"events keep arriving, the last one {now - last_at:.3f} s ago"
                 )
                 waited = Waited(
                     remaining=f"quiet: no job open, then {quiet:g} s without an arrival",
@@ -322,9 +296,18 @@ class Waits:
                 failure = EmitterDied if lost else WaitTimeout
                 raise failure(self._explain(self._recorder, waited))
             rest = began + timeout - now
-            window = max(still_since, kept_until) + quiet - now
-            nap = self._nap(rest if open_jobs else min(rest, window))
+            nap = self._nap(rest if open_jobs else min(rest, still_at - now))
             yield nap
+
+    def _printed_at(self, now: float) -> float:
+        """Return when all has been printed that streams have shown, at the latest."""
+        with self._lock:
+            read = {
+                service
+                for channel, source, _, service in self._origins
+                if channel == "stdout" and source != IN_PROCESS
+            }
+        return self._unprinted.shown_at(read, since=now - LATE_SECONDS) + LATE_SECONDS
 
 
 def brief(recorder: Recorder, waited: Waited) -> str:
