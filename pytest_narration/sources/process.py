@@ -100,8 +100,9 @@ class ProcessSource(Source):
             raise SourceError(
                 f"cannot start {self.name}: {' '.join(self.args)}: {error}"
             ) from error
-        assert self._process.stdout is not None
-        _widen(self._process.stdout.fileno())
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                _widen(pipe.fileno())
         atexit.register(self._signal, signal.SIGKILL)
         self.recorder.attach(self.name, self._process.poll, self.lines, announces_end=True)
         return super().start()
