@@ -41,6 +41,8 @@ MACHINES_VARIABLE = "NARRATION_MACHINES"
 
 _START_SECONDS = 120.0
 _CALL_SECONDS = 30.0
+_LIMITS = httpx.Limits()
+"""None: a pool that has more connections than it keeps closes some that threads have just taken."""
 _JOIN_SECONDS = 30.0
 """In which nodes wait for an orchestrator that was started together with them."""
 _SHOWN_LINES = 15
@@ -158,6 +160,7 @@ class Cluster:
         self.inner = httpx.Client(
             headers={"Authorization": f"Bearer {token}"},
             timeout=5.0,
+            limits=_LIMITS,
             verify=trusted(),
             trust_env=False,
         )
@@ -215,6 +218,7 @@ class Cluster:
             headers={"Authorization": f"Bearer {shown}"} if shown else {},
             event_hooks={"response": [self._keep_exchange]},
             timeout=_CALL_SECONDS,
+            limits=_LIMITS,
             verify=trusted(),
             # The machine's proxies are not meant for 127.0.0.1.
             trust_env=False,

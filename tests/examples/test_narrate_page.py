@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def _shape(text: str) -> str:
+    return re.sub("[0-9a-f]", "0", text)
+
+
 def test_the_event_of_the_page_is_what_is_printed(told: list[dict[str, object]]) -> None:
     """Same names in the same order; `…` stands for what differs between runs."""
     [shown] = [json.loads(block) for block in blocks(PAGE, "json")]
@@ -38,7 +43,9 @@ def test_the_event_of_the_page_is_what_is_printed(told: list[dict[str, object]])
     for name, value in shown.items():
         start, dots, end = str(value).partition("…")
         printed = str(told[0][name])
-        assert printed.startswith(start[:4] if name == "event_id" else start)
+        if name in ("event_id", "timestamp"):  # they tell the time
+            printed, start = _shape(printed), _shape(start)
+        assert printed.startswith(start)
         assert printed.endswith(end) if dots else printed == start
 
 
