@@ -23,10 +23,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
 
-__all__ = ["BACKLOG_BYTES", "Drops", "FdSink", "Sink"]
-
-BACKLOG_BYTES: Final = 4 << 20
-"""What may wait by default: seconds of a busy service's lines."""
+__all__ = ["Drops", "FdSink", "Sink"]
 
 _PIPE_BUF: Final = select.PIPE_BUF
 _FIRST_PAUSE_SECONDS: Final = 0.02
@@ -100,7 +97,7 @@ class FdSink:
         self,
         fd: int = 1,
         *,
-        backlog_bytes: int = BACKLOG_BYTES,
+        backlog_bytes: int = 4 << 20,
         on_recovered: Callable[[Drops], None] | None = None,
     ) -> None:
         self._limit = backlog_bytes

@@ -347,26 +347,26 @@ def test_last_lines_that_meet_the_pattern_win_over_the_death(recorder: Recorder)
         assert recorder.wait_for(action="b", service="worker", timeout=10)
 
 
-def test_the_last_lines_have_a_second_where_no_ending_is_announced() -> None:
+def dead_for(seconds: float) -> Recorder:
+    """Return one whose worker ended so long ago, by its clock, without an announced ending."""
     clock = 0.0
     recorder = Recorder(clock=lambda: clock)
     recorder.attach("worker", lambda: 3)
     recorder.deaths()
-    clock = 0.9
+    clock = seconds
+    return recorder
+
+
+def test_the_last_lines_have_a_second_where_no_ending_is_announced() -> None:
+    recorder = dead_for(0.9)
 
     with meanwhile(lambda: add(recorder, "b", source="worker", service="worker")):
         assert recorder.wait_for(action="b", service="worker", timeout=60)
 
 
 def test_a_dead_process_without_an_announced_ending_is_given_up_after_a_second() -> None:
-    clock = 0.0
-    recorder = Recorder(clock=lambda: clock)
-    recorder.attach("worker", lambda: 3)
-    recorder.deaths()
-    clock = 1.5
-
     with pytest.raises(EmitterDied, match="exit code 3"):
-        recorder.wait_for(service="worker", action="b", timeout=60)
+        dead_for(1.5).wait_for(service="worker", action="b", timeout=60)
 
 
 @pytest.mark.parametrize(

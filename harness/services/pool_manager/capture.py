@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_narration.emit.sink import BACKLOG_BYTES, FdSink
+from pytest_narration.emit.sink import FdSink
 
 __all__ = ["Capture", "SharedSink", "WorkerLog", "shown"]
 
@@ -35,9 +35,8 @@ _decode_id = msgspec.json.Decoder(_Event).decode
 class SharedSink(FdSink):
     """Our stdout: what this service narrates, and what its workers printed."""
 
-    def __init__(self, fd: int = 1, *, backlog_bytes: int = BACKLOG_BYTES) -> None:
-        super().__init__(fd, backlog_bytes=backlog_bytes)
-        self._half = backlog_bytes // 2
+    def __init__(self, fd: int = 1, **options: Any) -> None:
+        super().__init__(fd, **options)
         self._turn = threading.Lock()
         self._closing = threading.Event()
 
@@ -48,7 +47,7 @@ class SharedSink(FdSink):
         our reader is slow; the upper half is for what we narrate ourselves. When nobody reads at
         all they are dropped and counted like lines of our own.
         """
-        room = max(0, self._half - len(lines))
+        room = max(0, self._limit // 2 - len(lines))
         with self._turn:
             while not self._closing.is_set():
                 began = time.monotonic()
